@@ -1,0 +1,33 @@
+"""Every error this package raises on purpose.
+
+HypError                 a person reads the message: one line, what happened and what to do
+├─ UsageError            the command line is wrong (exit 2)
+├─ ConfigError           a config layer cannot be used
+├─ HomeBusyError         another daemon owns this HYP_HOME (exit 5)
+├─ ControlError          the control socket gave no usable answer
+└─ ImportRunError        an import cannot go on
+"""
+
+
+class HypError(Exception):
+    """The root: its text is one line meant for a person, and never holds a secret."""
+
+
+class UsageError(HypError):
+    """The command line asks for something that does not exist or does not fit together."""
+
+
+class ConfigError(HypError):
+    """A config layer is there but cannot be read or is not a version 2 document."""
+
+
+class HomeBusyError(HypError):
+    """Another daemon, ours or the other client's, runs on the same ``HYP_HOME``."""
+
+
+class ControlError(HypError):
+    """No daemon answered on the control socket, or it answered with an error."""
+
+
+class ImportRunError(HypError):
+    """An import stops here: the reason is meant for the marker and for the person."""

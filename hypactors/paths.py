@@ -1,0 +1,83 @@
+"""Every file and folder under ``HYP_HOME``, by name."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SLOTS = ("a", "b")
+
+
+class HypHome:
+    """The layout below one ``HYP_HOME``. Names only: nothing here touches the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state_root = root / "hypaware"
+        self.settings_file = root / "hypactors.toml"
+        self.default_local_config = root / "hypaware-config.json"
+
+        self.control_dir = self.state_root / "config-control"
+        self.marker_file = self.control_dir / "client-actions.json"
+        self.state_file = self.control_dir / "state.json"
+        self.seed_file = self.control_dir / "seed.json"
+        self.active_link = self.control_dir / "active"
+        self.runs_dir = self.control_dir / "runs"
+
+        self.run_dir = self.state_root / "run"
+        self.daemon_lock = self.run_dir / "daemon.lock"
+        self.pid_file = self.run_dir / "hypaware.pid"
+        self.status_file = self.run_dir / "status.json"
+        self.control_socket = self.run_dir / "control.sock"
+        self.control_address = self.run_dir / "control.json"
+
+        self.log_file = self.state_root / "logs" / "daemon.log"
+
+        self.lake_dir = self.state_root / "lake"
+        self.catalog_file = self.lake_dir / "catalog.db"
+        self.warehouse_dir = self.lake_dir / "warehouse"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> HypHome:
+        """Return the home that ``HYP_HOME`` names, else ``~/.hyp``. Empty counts as unset."""
+        named = environ.get("HYP_HOME")
+        if named:
+            return cls(Path(named).expanduser().absolute())
+        return cls(user_home(environ) / ".hyp")
+
+    def __repr__(self) -> str:
+        return f"HypHome({str(self.root)!r})"
+
+    def slot_file(self, slot: str) -> Path:
+        return self.control_dir / f"config.{slot}.json"
+
+    def slot_etag_file(self, slot: str) -> Path:
+        return self.control_dir / f"config.{slot}.etag"
+
+    def provider_runs(self, provider: str) -> Path:
+        """Return the folder with the lock and the runs of one provider (contract §5)."""
+        return self.runs_dir / slug(provider)
+
+    def import_lock(self, provider: str) -> Path:
+        return self.provider_runs(provider) / "lock"
+
+    def local_config(self, environ: Mapping[str, str]) -> Path:
+        """Return the local layer's file: ``HYP_CONFIG`` (empty counts as unset), else the default."""
+        named = environ.get("HYP_CONFIG")
+        return Path(named).expanduser().absolute() if named else self.default_local_config
+
+
+def user_home(environ: Mapping[str, str]) -> Path:
+    """Return ``HOME`` when it is set, else what the user database says."""
+    home = environ.get("HOME")
+    return Path(home) if home else Path(os.path.expanduser("~"))  # noqa: PTH111 - no HOME needed
+
+
+def slug(provider: str) -> str:
+    """Return a provider's name as a folder name (contract §5)."""
+    return re.sub(r"[^a-z0-9._-]", "_", provider)
