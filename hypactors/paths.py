@@ -67,7 +67,7 @@ class HypHome:
         return self.provider_runs(provider) / "lock"
 
     def local_config(self, environ: Mapping[str, str]) -> Path:
-        """Return the local layer's file: ``HYP_CONFIG`` (empty counts as unset), else the default."""
+        """Return the file of the local layer: ``HYP_CONFIG`` when set and not empty."""
         named = environ.get("HYP_CONFIG")
         return Path(named).expanduser().absolute() if named else self.default_local_config
 

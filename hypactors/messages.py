@@ -1,0 +1,231 @@
+"""Every message that crosses a mailbox, and the values it carries.
+
+A message is named for what it says: past tense for a fact (``ActionFinished``), imperative for a
+request (``Perform``). Actors only ``tell`` each other; the two ``Describe…`` messages are asked by
+the edge (control socket, command line, tests), always with a timeout.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hypactors.actions import MarkerBook
+    from hypactors.config import Layers
+
+
+class OutcomeStatus(enum.StrEnum):
+    """What became of one unit (client-actions §1)."""
+
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one ``perform`` or ``reverse`` ended. ``detail`` is merged into the marker."""
+
+    status: OutcomeStatus
+    rows: int | None = None
+    reason: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredAction:
+    """One thing a handler wants done. ``params`` go to ``perform`` and are never stored."""
+
+    request_key: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+# To and from the marker store
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMarkers:
+    """The reconciler wants to plan: send it a ``MarkersRead`` with this number."""
+
+    planning: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkersRead:
+    """The markers as they were when the store came to ``ReadMarkers``."""
+
+    planning: int
+    markers: MarkerBook
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
+    """Put an outcome on disk, then tell the reconciler, and the runner if one is named.
+
+    ``undone`` says that the outcome is of a ``reverse``: done forgets the marker, anything else
+    keeps it as it is.
+    """
+
+    kind: str
+    request_key: str
+    outcome: Outcome
+    run_id: str | None = None
+    runner: str | None = None
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecorded:
+    """What ``recorded`` says is on disk. The other two are set when it failed."""
+
+    recorded: RecordOutcome
+    attempts: int | None = None
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMarker:
+    """Drop a marker that records nothing anyone could undo."""
+
+    kind: str
+    request_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerStoreReady:
+    """The store (re)started: what it had not acknowledged must be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeMarkers:
+    """Ask the store for its ``MarkerBook``."""
+
+
+# To and from config control
+
+
+@dataclass(frozen=True, slots=True)
+class PollSucceeded:
+    """The central server answered a poll under the running config."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadRequested:
+    """Read both layers again (SIGHUP)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilerReady:
+    """The reconciler (re)started and knows no config yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """The layers as they now are; ``is_confirmed`` says whether actions may run under them."""
+
+    layers: Layers
+    is_confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigConfirmed:
+    """The confirmation edge: perform what this config asks for."""
+
+    reason: str
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeConfig:
+    """Ask config control for its ``ConfigChanged``, or None before it has read the layers."""
+
+
+# To and from the reconciler
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileRequested:
+    """Plan a pass. A pass on an edge retries every failure, one on a timer only what is due."""
+
+    reason: str
+    is_edge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerReady:
+    """A runner (re)started: what it had been given and not begun must be sent again."""
+
+    runner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFinished:
+    """A runner's unit ended with this outcome; the runner waits for ``OutcomeRecorded``."""
+
+    runner: str
+    kind: str
+    request_key: str
+    outcome: Outcome
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionInterrupted:
+    """A runner's unit ended without an outcome: it changes no marker and is tried again."""
+
+    runner: str
+    kind: str
+    request_key: str
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrainRequested:
+    """The daemon is stopping: start nothing more, finish what runs."""
+
+
+# To the runners
+
+
+@dataclass(frozen=True, slots=True)
+class Perform:
+    """Bring about one action; idempotent while the same unit is under way."""
+
+    kind: str
+    action: DesiredAction
+    reason: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopImport:
+    """End the import that runs: at its next commit, or (``at_once``) by force."""
+
+    at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportEnded:
+    """Every process of the run is gone."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeRun:
+    """Ask a runner for its ``RunningImport``, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningImport:
+    """One import under way. Times are ISO-8601 in UTC; ``pid`` is the import's own."""
+
+    provider: str
+    request_key: str
+    run_id: str
+    pid: int | None
+    started_at: str

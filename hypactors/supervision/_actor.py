@@ -1,0 +1,126 @@
+"""The base of every supervised actor: however it dies, its supervisor hears of it.
+
+Pykka calls no hook when ``on_start`` raises, keeps an actor alive whose answer to an ``ask``
+raised, and stops *every* actor when one raises ``SystemExit`` or ``KeyboardInterrupt``. Here each
+of these is the crash of that one actor.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pykka import ActorRegistry, ThreadingActor
+
+from hypactors.supervision._directory import mark_actor_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReady:
+    """The child of that incarnation has finished its setup; ``thread`` lives as long as it does."""
+
+    name: str
+    incarnation: int
+    thread: threading.Thread
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """The child of that incarnation handles no more messages; ``error`` is None when it stopped."""
+
+    name: str
+    incarnation: int
+    error: BaseException | None
+
+
+class ActorCrashed(Exception):  # noqa: N818 - a fact, told to whoever asked the actor
+    """The actor died while it handled the message; the cause is attached."""
+
+
+Notice = ChildReady | ChildEnded
+
+
+@dataclass(frozen=True, slots=True)
+class ChildContext:
+    """What a child is told of its place in the tree; made anew for each life.
+
+    ``report`` takes the child's notices to its supervisor and never raises.
+    """
+
+    name: str
+    incarnation: int
+    report: Callable[[Notice], None]
+
+
+class SupervisedActor(ThreadingActor):
+    """Write ``setup``, ``receive`` and ``teardown``; the Pykka hooks belong to this class.
+
+    ``teardown`` runs when the actor is stopped, not when it crashed: what a crash leaves behind
+    is the business of the next life's ``setup``.
+    """
+
+    use_daemon_thread = True  # a hung actor must not keep a stopped process alive
+
+    def __init__(self, context: ChildContext) -> None:
+        super().__init__()
+        self._context = context
+
+    # What a subclass writes
+
+    def setup(self) -> None:
+        """Prepare on the actor's own thread, before the first message."""
+
+    def receive(self, message: Any) -> Any:
+        """Handle one message. An exception is a crash."""
+        raise NotImplementedError(f"{type(self).__name__} got {type(message).__name__}")
+
+    def teardown(self) -> None:
+        """Clean up after the last message."""
+
+    # Pykka's hooks
+
+    def on_start(self) -> None:
+        mark_actor_thread()
+        context = self._context
+        try:
+            self.setup()
+        except BaseException as error:  # noqa: BLE001 - the edge of the actor
+            self._crash(error)
+            return
+        context.report(ChildReady(context.name, context.incarnation, threading.current_thread()))
+
+    def on_receive(self, message: Any) -> Any:
+        try:
+            return self.receive(message)
+        except BaseException as error:
+            self._crash(error)
+            raise ActorCrashed(f"{self._context.name} crashed: {error!r}") from error
+
+    def on_stop(self) -> None:
+        error: BaseException | None = None
+        try:
+            self.teardown()
+        except BaseException as raised:  # noqa: BLE001 - the edge of the actor
+            error = raised
+        self._report_end(error)
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Do nothing: ``on_receive`` has reported the crash already."""
+
+    def _crash(self, error: BaseException) -> None:
+        ActorRegistry.unregister(self.actor_ref)
+        self.actor_stopped.set()
+        self._report_end(error)
+
+    def _report_end(self, error: BaseException | None) -> None:
+        self._context.report(ChildEnded(self._context.name, self._context.incarnation, error))

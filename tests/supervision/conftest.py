@@ -1,0 +1,142 @@
+"""A supervisor on manual timers, with a record of everything it let its observer know."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from hypactors.supervision import (
+    Backoff,
+    ChildContext,
+    ChildEnded,
+    ChildSpec,
+    Directory,
+    Intensity,
+    Notice,
+    StopChildren,
+    SupervisedActor,
+    SupervisionEvent,
+    Supervisor,
+    TreeStarted,
+)
+from hypactors.supervision.testing import ManualTimers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TRAP_S = 5.0
+"""The time trap on every wait: nothing here takes more than milliseconds."""
+
+INTENSITY = Intensity(max_restarts=3, period_s=60)
+BACKOFF = Backoff(initial_s=1.0, maximum_s=8.0, jitter=0.0)
+
+Event = TypeVar("Event")
+
+
+class Tree:
+    """A running supervisor and what it said."""
+
+    def __init__(self) -> None:
+        self.timers = ManualTimers()
+        self.directory = Directory()
+        self.ended: queue.Queue[Notice] = queue.Queue()
+        self._events: queue.Queue[SupervisionEvent] = queue.Queue()
+        self._supervisor: Any = None
+
+    def start(
+        self,
+        *children: ChildSpec,
+        intensity: Intensity = INTENSITY,
+        backoff: Backoff = BACKOFF,
+    ) -> None:
+        self._supervisor = Supervisor.start(
+            ChildContext("supervisor", 1, self.ended.put),
+            children=children,
+            directory=self.directory,
+            timers=self.timers,
+            observe=self._events.put,
+            intensity=intensity,
+            backoff=backoff,
+            random=lambda: 0.0,
+        )
+
+    def start_and_wait(self, *children: ChildSpec, **options: Any) -> None:
+        self.start(*children, **options)
+        self.wait_for(TreeStarted)
+
+    def wait_for(self, kind: type[Event]) -> Event:
+        """Return the next event of a kind; earlier ones are dropped."""
+        while True:
+            event = self._events.get(timeout=TRAP_S)
+            if isinstance(event, kind):
+                return event
+
+    def no_event(self) -> bool:
+        return self._events.empty()
+
+    def ask(self, name: str, message: object) -> Any:
+        return self.directory.ask(name, message, timeout_s=TRAP_S)
+
+    def tell(self, name: str, message: object) -> bool:
+        return self.directory.tell(name, message)
+
+    def wait_for_end(self) -> ChildEnded:
+        while True:
+            notice = self.ended.get(timeout=TRAP_S)
+            if isinstance(notice, ChildEnded):
+                return notice
+
+    def stop(self) -> None:
+        if self._supervisor is not None and self._supervisor.is_alive():
+            self._supervisor.ask(StopChildren(), timeout=TRAP_S)
+            self._supervisor.stop(timeout=TRAP_S)
+
+
+@pytest.fixture
+def tree() -> Iterator[Tree]:
+    before = set(threading.enumerate())
+    tree = Tree()
+    yield tree
+    tree.stop()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TRAP_S)
+        assert not thread.is_alive(), f"{thread} was left behind"
+
+
+class Steady(SupervisedActor):
+    """Answers what it is asked with its name and incarnation; a callable is run in its thread."""
+
+    def __init__(self, context: ChildContext, log: list[str] | None = None) -> None:
+        super().__init__(context)
+        self._log = log
+
+    def setup(self) -> None:
+        self._note("started")
+
+    def receive(self, message: Any) -> Any:
+        if callable(message):
+            return message(self)
+        return (self._context.name, self._context.incarnation)
+
+    def teardown(self) -> None:
+        self._note("stopped")
+
+    def _note(self, what: str) -> None:
+        if self._log is not None:
+            self._log.append(f"{self._context.name} {what}")
+
+
+def steady(name: str, log: list[str] | None = None, **options: Any) -> ChildSpec:
+    return ChildSpec(name, lambda context: Steady.start(context, log), **options)
+
+
+def raising(error: BaseException) -> Callable[[Steady], None]:
+    """Return a message that makes a ``Steady`` actor die of ``error``."""
+
+    def die(_actor: Steady) -> None:
+        raise error
+
+    return die
