@@ -74,17 +74,23 @@ def read_line(connection: socket.socket, limit: int) -> bytes:
 class BoundSocket:
     """A listening control socket and what must be removed when it is closed."""
 
-    def __init__(self, listener: socket.socket, path: Path) -> None:
+    def __init__(self, listener: socket.socket, path: Path, address_file: Path | None) -> None:
         self.listener = listener
         self._path = path
         self._inode = path.stat().st_ino
+        self._address_file = address_file
 
     def close(self) -> None:
-        """Stop listening; unlink the name if it is still ours."""
+        """Stop listening, waking whoever accepts; remove the names that are still ours."""
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         with contextlib.suppress(OSError):
             if self._path.stat().st_ino == self._inode:
                 self._path.unlink()
+                if self._address_file is not None:
+                    self._address_file.unlink(missing_ok=True)
+                    self._path.parent.rmdir()
 
 
 def bind(home: HypHome, *, may_use_proc: bool = sys.platform == "linux") -> BoundSocket:
@@ -94,11 +100,11 @@ def bind(home: HypHome, *, may_use_proc: bool = sys.platform == "linux") -> Boun
     (``may_use_proc``), else to a private folder whose address is left in ``run/control.json``.
     """
     ensure_private_dir(home.run_dir)
-    path = home.control_socket
+    path, address_file = home.control_socket, None
     home.control_address.unlink(missing_ok=True)
     if not _fits(path) and not may_use_proc:
-        path = Path(tempfile.mkdtemp(prefix="hyp-")) / "control.sock"
-        write_atomic(home.control_address, json.dumps({"v": 1, "path": str(path)}).encode())
+        path, address_file = Path(tempfile.mkdtemp(prefix="hyp-")) / path.name, home.control_address
+        write_atomic(address_file, json.dumps({"v": 1, "path": str(path)}).encode())
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     try:
@@ -109,7 +115,7 @@ def bind(home: HypHome, *, may_use_proc: bool = sys.platform == "linux") -> Boun
     except BaseException:
         listener.close()
         raise
-    return BoundSocket(listener, path)
+    return BoundSocket(listener, path, address_file)
 
 
 def check_peer(connection: socket.socket) -> None:

@@ -1,0 +1,9 @@
+"""The query cache: an Iceberg table of messages, written by imports and read by queries.
+
+Loads pyarrow, pyiceberg and duckdb: only children and ``hyp query`` / ``hyp backfill`` import it.
+"""
+
+from hypactors.cache._query import JSON_TYPE, QueryResult, query
+from hypactors.cache._writer import Committed, MessageWriter
+
+__all__ = ["JSON_TYPE", "Committed", "MessageWriter", "QueryResult", "query"]

@@ -1,0 +1,31 @@
+"""Clients whose history can be imported. Loads nothing of the data plane."""
+
+from hypactors.providers._expand import ROW_COLUMNS, Row, expand
+from hypactors.providers._findings import Detail, Finding, Findings
+from hypactors.providers._protocol import (
+    Exchange,
+    Message,
+    Provider,
+    Scan,
+    ScanContext,
+    Window,
+)
+from hypactors.providers._registry import find_providers
+from hypactors.providers._time import parse_time_ms
+
+__all__ = [
+    "ROW_COLUMNS",
+    "Detail",
+    "Exchange",
+    "Finding",
+    "Findings",
+    "Message",
+    "Provider",
+    "Row",
+    "Scan",
+    "ScanContext",
+    "Window",
+    "expand",
+    "find_providers",
+    "parse_time_ms",
+]

@@ -1,0 +1,42 @@
+"""The status report: collected from a live daemon or from its files, and shown as text.
+
+Names are loaded when they are first asked for: showing a report that a daemon made must not pay
+for what it takes to make one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hypactors.status._collect import collect_report
+    from hypactors.status._live import LiveActor, LiveDaemon, LiveImport, LiveState
+    from hypactors.status._render import render_text
+    from hypactors.status._report import Report
+
+__all__ = [
+    "LiveActor",
+    "LiveDaemon",
+    "LiveImport",
+    "LiveState",
+    "Report",
+    "collect_report",
+    "render_text",
+]
+
+_MODULES = {
+    "LiveActor": "_live",
+    "LiveDaemon": "_live",
+    "LiveState": "_live",
+    "Report": "_report",
+    "LiveImport": "_live",
+    "collect_report": "_collect",
+    "render_text": "_render",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -12,7 +12,8 @@ def test_real_timers_run_what_is_due_in_order_and_not_what_was_cancelled() -> No
     timers = ThreadTimers()
     ran: list[str] = []
     done = threading.Event()
-    timers.call_later(0.03, lambda: (ran.append("last"), done.set()))
+    timers.call_later(0.04, done.set)
+    timers.call_later(0.03, lambda: ran.append("last"))
     timers.call_later(0.01, lambda: ran.append("first"))
     timers.call_later(0.02, lambda: ran.append("never")).cancel()
     assert done.wait(TRAP_S)

@@ -123,9 +123,9 @@ def test_a_factory_that_raises_counts_as_a_crash(tree: Tree) -> None:
 
 
 def test_while_the_tree_comes_up_later_children_wait_for_one_that_is_restarted(tree: Tree) -> None:
-    lives = iter([DiesInSetup, Steady])
+    lives = iter([DiesInSetup.start, Steady.start])
     log: list[str] = []
-    tree.start(ChildSpec("a", lambda context: next(lives).start(context)), steady("b", log))
+    tree.start(ChildSpec("a", lambda context: next(lives)(context)), steady("b", log))
     tree.wait_for(RestartScheduled)
     assert log == []
     tree.timers.advance(1)

@@ -1,0 +1,99 @@
+"""Backfill on join: which imports are wanted, and the command that does one.
+
+Run once a machine and provider, and never undone: what was imported stays.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from hypactors.actions._handler import Dispatched
+from hypactors.actions._policy import read_policy
+from hypactors.clock import iso_ms
+from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hypactors.actions._handler import ActionContext, ProviderRef
+    from hypactors.config import ConfigDocument, PluginEntry
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BackfillHandler:
+    """Wants one import for each enabled provider; the provider's runner performs it."""
+
+    kind = "backfill"
+
+    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction]:
+        keys = request_keys(ctx.providers)
+        wanted = []
+        for provider in enabled_providers(ctx.config, ctx.providers):
+            policy = read_policy(_entries(ctx.config)[provider.plugin].config)
+            if not policy.on_join:
+                continue
+            params: dict[str, object] = {"provider": provider.name, "plugin": provider.plugin}
+            if policy.window_days is not None:
+                params["windowDays"] = policy.window_days
+            wanted.append(DesiredAction(keys[provider.name], params))
+        return wanted
+
+    def perform(self, action: DesiredAction, ctx: ActionContext) -> Outcome | Dispatched:  # noqa: ARG002 - the runner has its own environment
+        provider = action.params.get("provider")
+        if not isinstance(provider, str) or not provider:
+            reason = "backfill action missing provider name"
+            return Outcome(OutcomeStatus.FAILED, reason=reason)
+        return Dispatched(runner=f"backfill:{provider}")
+
+
+def enabled_providers(
+    config: ConfigDocument, providers: Sequence[ProviderRef]
+) -> Sequence[ProviderRef]:
+    """Return the providers whose plugin the config names and does not disable."""
+    entries = _entries(config)
+    return [
+        provider
+        for provider in providers
+        if provider.plugin in entries and entries[provider.plugin].enabled
+    ]
+
+
+def request_keys(providers: Sequence[ProviderRef]) -> Mapping[str, str]:
+    """Return the request key of each provider by its name.
+
+    That is the plugin's name, as in every marker file so far; of several providers of one plugin,
+    all but the first by name get ``plugin/provider``.
+    """
+    keys: dict[str, str] = {}
+    taken: set[str] = set()
+    for provider in sorted(providers, key=lambda each: each.name):
+        is_first = provider.plugin not in taken
+        taken.add(provider.plugin)
+        keys[provider.name] = provider.plugin if is_first else f"{provider.plugin}/{provider.name}"
+    return keys
+
+
+def backfill_argv(provider: str, since: str | None) -> list[str]:
+    """Return what follows the program's own name on the command line of an import."""
+    window = [] if since is None else ["--since", since]
+    return ["backfill", provider, *window, "--json"]
+
+
+def since_for(window_days: int | None, now: datetime) -> str | None:
+    """Return where a window of days begins, None without one: then retention decides."""
+    if window_days is None:
+        return None
+    reach_days = (now - _EPOCH).days  # a window may be any number; a date cannot be
+    return iso_ms(now - timedelta(days=min(window_days, reach_days)))
+
+
+def import_environ(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Return the environment of an import: the daemon's, with the home it booted from."""
+    return {**environ, "HYP_HOME": str(home)}
+
+
+def _entries(config: ConfigDocument) -> Mapping[str, PluginEntry]:
+    return {entry.name: entry for entry in reversed(config.plugins)}  # of two, the first counts

@@ -1,0 +1,315 @@
+"""Owns the import of one provider: starts it, finds it again, and tells how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypactors.actions import (
+    backfill_argv,
+    read_import_result,
+    read_orphan_result,
+    since_for,
+)
+from hypactors.actors._names import RECONCILER, RUNNER_PREFIX
+from hypactors.errors import ImportRunError
+from hypactors.messages import (
+    ActionFinished,
+    ActionInterrupted,
+    DescribeRun,
+    DrainRequested,
+    ImportEnded,
+    Outcome,
+    OutcomeRecorded,
+    OutcomeStatus,
+    Perform,
+    RunnerReady,
+    RunningImport,
+    StopImport,
+)
+from hypactors.processes import (
+    ImportLock,
+    ProviderRuns,
+    RunFolder,
+    RunState,
+    inspect,
+    kill,
+    launch,
+    terminate,
+)
+from hypactors.supervision import SupervisedActor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import psutil
+    from structlog.typing import FilteringBoundLogger
+
+    from hypactors.actions import ProviderRef
+    from hypactors.clock import Clock
+    from hypactors.paths import HypHome
+    from hypactors.processes import RunRecord, RunWatch
+    from hypactors.supervision import ChildContext, Directory, Timers
+
+LOCK_RETRY_S = 2.0
+"""How often a runner looks whether a manual import has given the lock back."""
+
+TERMINATED_EXIT = 143
+"""What a process that ends in order after SIGTERM exits with: 128 + 15."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSettings:
+    """How imports are started. ``command`` is what ``backfill <provider> …`` is appended to."""
+
+    command: tuple[str, ...]
+    environ: Mapping[str, str]
+    nice: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The import is under way, started by this runner or found again."""
+
+    folder: RunFolder
+    record: RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporting:
+    """The import has ended and its outcome is not on disk yet."""
+
+    folder: RunFolder
+    finished: ActionFinished
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Somebody else holds the lock of this provider."""
+
+    perform: Perform
+
+
+class BackfillRunner(SupervisedActor):
+    """At most one import of its provider lives, whatever restarts in between.
+
+    ``on_busy`` is called with whether an import is under way each time that changes; it must not
+    block.
+    """
+
+    def __init__(
+        self,
+        context: ChildContext,
+        *,
+        provider: ProviderRef,
+        home: HypHome,
+        settings: ImportSettings,
+        directory: Directory,
+        clock: Clock,
+        timers: Timers,
+        watch: RunWatch,
+        new_token: Callable[[], str],
+        daemon_run_id: str,
+        on_busy: Callable[[str, bool], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        super().__init__(context)
+        self._name = runner_name(provider.name)
+        self._provider = provider
+        self._lock_path = home.import_lock(provider.name)
+        self._runs = ProviderRuns(home, provider.name)
+        self._settings = settings
+        self._directory = directory
+        self._clock = clock
+        self._timers = timers
+        self._watch = watch
+        self._new_token = new_token
+        self._daemon_run_id = daemon_run_id
+        self._on_busy = on_busy
+        self._log = log.bind(actor=self._name, provider=provider.name)
+        self._state: _Running | _Reporting | _Waiting | None = None
+        self._is_draining = False
+
+    def setup(self) -> None:
+        """Take up what an earlier life, of ours or of the daemon, has left under way."""
+        self._enter(None)
+        for folder in reversed(self._runs.unsettled()):
+            self._take_up(folder)
+        self._directory.tell(RECONCILER, RunnerReady(self._name))
+
+    def receive(self, message: Any) -> Any:
+        match message:
+            case Perform():
+                self._perform(message)
+            case ImportEnded(run_id=run_id):
+                if isinstance(self._state, _Running) and self._state.folder.run_id == run_id:
+                    self._import_ended(self._state)
+            case OutcomeRecorded():
+                self._outcome_recorded(message)
+            case DescribeRun():
+                return self._describe()
+            case StopImport(at_once=at_once):
+                if isinstance(self._state, _Running):
+                    self._log.info(
+                        "import_stop_requested", run_id=self._state.folder.run_id, at_once=at_once
+                    )
+                    (kill if at_once else terminate)(self._state.folder)
+            case DrainRequested():
+                self._is_draining = True
+                if isinstance(self._state, _Waiting):
+                    self._enter(None)
+            case _:
+                return super().receive(message)
+        return None
+
+    # Taking up a run that is there already
+
+    def _take_up(self, folder: RunFolder) -> None:
+        record = folder.record()
+        assert record is not None  # noqa: S101 - unsettled() returns runs with a record
+        if inspect(folder) in (RunState.STARTING, RunState.RUNNING, RunState.IMPORT_ONLY):
+            self._log.info("import_adopted", run_id=folder.run_id)
+            self._follow(_Running(folder, record), None)
+        else:
+            self._import_ended(_Running(folder, record))
+
+    # Starting one
+
+    def _perform(self, perform: Perform) -> None:
+        if self._is_draining:
+            return
+        match self._state:
+            case _Reporting(finished=finished):
+                self._directory.tell(RECONCILER, finished)
+            case None | _Waiting():
+                self._start(perform)
+            case _Running():
+                pass  # it is what was asked for, or it will be asked for again
+
+    def _start(self, perform: Perform) -> None:
+        lock = ImportLock.try_take(self._lock_path)
+        if lock is None:
+            if not isinstance(self._state, _Waiting):
+                self._log.info("import_lock_waited_for")
+            self._enter(_Waiting(perform))
+            self._timers.call_later(LOCK_RETRY_S, lambda: self._directory.tell(self._name, perform))
+            return
+        with lock:
+            now = self._clock.now()
+            since = since_for(perform.action.params.get("windowDays"), now)
+            folder = self._runs.new_run(
+                plugin=self._provider.plugin,
+                request_key=perform.action.request_key,
+                argv=[*self._settings.command, *backfill_argv(self._provider.name, since)],
+                since=since,
+                attempt=perform.attempt,
+                reason=perform.reason,
+                daemon_run_id=self._daemon_run_id,
+                now=now,
+                token=self._new_token(),
+            )
+            record = folder.record()
+            assert record is not None  # noqa: S101 - just written
+            self._log.info(
+                "client_action.backfill_spawn",
+                hyp_plugin=self._provider.plugin,
+                run_id=folder.run_id,
+                since=since,
+            )
+            try:
+                process = launch(
+                    folder,
+                    record,
+                    environ=self._settings.environ,
+                    lock=lock,
+                    nice=self._settings.nice,
+                )
+            except OSError as error:
+                self._report(folder, record, _spawn_failed(error))
+                return
+        self._follow(_Running(folder, record), process)
+
+    def _follow(self, running: _Running, process: psutil.Popen | None) -> None:
+        self._enter(running)
+        directory, name = self._directory, self._name
+
+        def tell_it_ended(run_id: str) -> None:
+            directory.tell(name, ImportEnded(run_id))
+
+        self._watch.watch(running.folder, process, tell_it_ended)
+
+    # Ending one
+
+    def _import_ended(self, running: _Running) -> None:
+        folder, record = running.folder, running.record
+        outcome = _outcome_of(folder)
+        if outcome is None:
+            self._log.warning("import_interrupted", run_id=folder.run_id)
+            self._runs.settle(folder, "interrupted", self._clock.now())
+            self._enter(None)
+            self._directory.tell(
+                RECONCILER,
+                ActionInterrupted(self._name, "backfill", record.request_key, folder.run_id),
+            )
+        else:
+            self._report(folder, record, outcome)
+
+    def _report(self, folder: RunFolder, record: RunRecord, outcome: Outcome) -> None:
+        """Tell the outcome until the store has it on disk; only then is the run settled."""
+        finished = ActionFinished(
+            self._name, "backfill", record.request_key, outcome, folder.run_id
+        )
+        self._enter(_Reporting(folder, finished))
+        self._directory.tell(RECONCILER, finished)
+
+    def _outcome_recorded(self, recorded: OutcomeRecorded) -> None:
+        match self._state:
+            case _Reporting(folder=folder) if folder.run_id == recorded.recorded.run_id:
+                self._runs.settle(folder, recorded.recorded.outcome.status, self._clock.now())
+                self._runs.prune()
+                self._enter(None)
+
+    def _enter(self, state: _Running | _Reporting | _Waiting | None) -> None:
+        self._state = state
+        self._on_busy(self._name, isinstance(state, _Running | _Reporting))
+
+    def _describe(self) -> RunningImport | None:
+        if not isinstance(self._state, _Running):
+            return None
+        folder, record = self._state.folder, self._state.record
+        pids = folder.pids()
+        return RunningImport(
+            provider=record.provider,
+            request_key=record.request_key,
+            run_id=folder.run_id,
+            pid=pids.import_.pid if pids is not None and pids.import_ is not None else None,
+            started_at=record.created_at,
+        )
+
+
+def runner_name(provider: str) -> str:
+    return f"{RUNNER_PREFIX}{provider}"
+
+
+def _spawn_failed(error: OSError) -> Outcome:
+    return read_import_result(None, b"", "", signal=None, launch_error=str(error))
+
+
+def _outcome_of(folder: RunFolder) -> Outcome | None:
+    """Read how an ended run came out; None when it was interrupted (contract §5.2)."""
+    result = folder.result()
+    try:
+        stdout = folder.stdout_bytes()
+    except ImportRunError as error:
+        return Outcome(OutcomeStatus.FAILED, reason=str(error))
+    if result is None:
+        return read_orphan_result(stdout)
+    if result.exit_code == TERMINATED_EXIT or result.signal == "SIGTERM":
+        return None
+    return read_import_result(
+        result.exit_code,
+        stdout,
+        folder.stderr_tail(),
+        signal=result.signal,
+        launch_error=result.launch_error,
+    )

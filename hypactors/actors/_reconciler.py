@@ -1,0 +1,370 @@
+"""Closes the gap between what the config asks for and what the markers record.
+
+Level triggered: a pass compares the whole wish with the whole record, so that a lost message costs
+time and nothing else. It plans on a snapshot of the markers that the store sends, hands the units
+to their runners, and is over; outcomes arrive whenever they do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypactors.actions import (
+    ActionContext,
+    Dispatched,
+    ForgetUnit,
+    PerformUnit,
+    ReverseUnit,
+    SkipUnit,
+    Unit,
+    perform_safely,
+    plan_pass,
+    retry_delay_s,
+    reverse_safely,
+)
+from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
+from hypactors.messages import (
+    ActionFinished,
+    ActionInterrupted,
+    ConfigChanged,
+    ConfigConfirmed,
+    DrainRequested,
+    ForgetMarker,
+    MarkersRead,
+    MarkerStoreReady,
+    Outcome,
+    OutcomeRecorded,
+    OutcomeStatus,
+    Perform,
+    ReadMarkers,
+    ReconcileRequested,
+    ReconcilerReady,
+    RecordOutcome,
+    RunnerReady,
+)
+from hypactors.supervision import SupervisedActor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from hypactors.actions import Handler, ProviderRef
+    from hypactors.actors._marker_store import RetryBounds
+    from hypactors.clock import Clock
+    from hypactors.supervision import ChildContext, Directory, Timer, Timers
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A pass is over and nothing is under way; ``unmet`` is what was wanted and is not done."""
+
+    unmet: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Planning:
+    """A pass that waits for its snapshot of the markers."""
+
+    number: int
+    reason: str
+    is_edge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A unit that a runner has, or will be given once it is there."""
+
+    runner: str
+    perform: Perform
+
+
+class Reconciler(SupervisedActor):
+    """One planning at a time; an edge during it yields exactly one more.
+
+    ``on_settled`` is called on the actor's thread and must not block.
+    """
+
+    def __init__(
+        self,
+        context: ChildContext,
+        *,
+        handlers: Sequence[Handler],
+        providers: Sequence[ProviderRef],
+        environ: Mapping[str, str],
+        directory: Directory,
+        clock: Clock,
+        timers: Timers,
+        retry: RetryBounds,
+        resync_s: float,
+        random: Callable[[], float],
+        on_settled: Callable[[Settled], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        super().__init__(context)
+        self._handlers = handlers
+        self._providers = providers
+        self._environ = environ
+        self._directory = directory
+        self._clock = clock
+        self._timers = timers
+        self._retry = retry
+        self._resync_s = resync_s
+        self._random = random
+        self._on_settled = on_settled
+        self._log = log.bind(actor=RECONCILER)
+
+        self._config: ConfigChanged | None = None
+        self._planned = 0
+        self._planning: _Planning | None = None
+        self._again: ReconcileRequested | None = None
+        self._given: dict[Unit, _Given] = {}
+        self._unrecorded: dict[Unit, RecordOutcome] = {}
+        self._unmet: set[Unit] = set()
+        self._interruptions: dict[Unit, int] = {}
+        self._retry_timers: dict[Unit, Timer] = {}
+        self._resync_timer: Timer | None = None
+        self._is_draining = False
+
+    def setup(self) -> None:
+        self._arm_resync()
+        self._directory.tell(CONFIG_CONTROL, ReconcilerReady())
+
+    def receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one case a message
+        match message:
+            case ConfigChanged():
+                self._config = message
+            case ConfigConfirmed(reason=reason):
+                self._request(ReconcileRequested(reason, is_edge=True))
+            case ReconcileRequested(reason=reason):
+                if reason == "resync":
+                    self._arm_resync()
+                self._request(message)
+            case MarkersRead():
+                self._run_pass(message)
+            case ActionFinished():
+                self._action_finished(message)
+            case ActionInterrupted():
+                self._action_interrupted(message)
+            case OutcomeRecorded():
+                self._outcome_recorded(message)
+            case RunnerReady(runner=runner):
+                for given in self._given.values():
+                    if given.runner == runner:
+                        self._directory.tell(runner, given.perform)
+            case MarkerStoreReady():
+                self._send_again()
+            case DrainRequested():
+                self._drain()
+            case _:
+                return super().receive(message)
+        return None
+
+    def teardown(self) -> None:
+        self._cancel_timers()
+
+    # Passes
+
+    def _request(self, request: ReconcileRequested) -> None:
+        if self._is_draining or self._config is None or not self._config.is_confirmed:
+            return
+        if self._planning is not None:
+            is_edge = request.is_edge or (self._again is not None and self._again.is_edge)
+            self._again = ReconcileRequested("rerun", is_edge)
+            return
+        self._planned += 1
+        self._planning = _Planning(self._planned, request.reason, request.is_edge)
+        self._directory.tell(MARKER_STORE, ReadMarkers(self._planned))
+
+    def _run_pass(self, read: MarkersRead) -> None:
+        planning, config = self._planning, self._config
+        if planning is None or planning.number != read.planning or config is None:
+            return  # the answer to a snapshot that was asked for twice
+        self._planning = None
+        if self._is_draining or config.layers.effective is None:
+            return
+        try:
+            self._perform_pass(planning, read, config)
+        except Exception as error:  # noqa: BLE001 - a pass that fails must not stop later ones
+            self._log.error(
+                "daemon.reconcile_failed", hyp_reason=planning.reason, message=repr(error)
+            )
+        again, self._again = self._again, None
+        if again is not None:
+            self._request(again)
+        self._say_if_settled()
+
+    def _perform_pass(self, planning: _Planning, read: MarkersRead, config: ConfigChanged) -> None:
+        assert config.layers.effective is not None  # noqa: S101 - checked by the caller
+        now = self._clock.now()
+        context = ActionContext(
+            config=config.layers.effective,
+            providers=self._providers,
+            environ=self._environ,
+            now=now,
+        )
+        plan = plan_pass(
+            self._handlers,
+            context,
+            read.markers,
+            busy=self._given.keys() | self._unrecorded.keys(),
+            retry_all=planning.is_edge,
+            now=now,
+        )
+        self._unmet = set(self._given)
+        for failure in plan.failures:
+            self._unmet.add(Unit(failure.kind, "*"))
+            self._log.error(
+                "client_action.desired_failed",
+                kind=failure.kind,
+                detail=failure.error,
+                error_kind="handler_desired_threw",
+            )
+        results = 0
+        for step in plan.steps:
+            match step:
+                case PerformUnit():
+                    self._perform(step, planning.reason, context)
+                case ReverseUnit(handler=handler, request_key=key, marker=marker):
+                    outcome = reverse_safely(handler, key, context, marker)
+                    self._record(RecordOutcome(handler.kind, key, outcome, undone=True))
+                case ForgetUnit(kind=kind, request_key=key):
+                    self._directory.tell(MARKER_STORE, ForgetMarker(kind, key))
+                    continue  # forgetting is silent (client-actions §2)
+                case SkipUnit(is_done=is_done):
+                    if not is_done:
+                        self._unmet.add(Unit(step.kind, step.request_key))
+            results += 1
+        self._log.info("daemon.reconcile_pass", hyp_reason=planning.reason, results=results)
+
+    def _perform(self, step: PerformUnit, reason: str, context: ActionContext) -> None:
+        unit = Unit(step.handler.kind, step.action.request_key)
+        self._unmet.add(unit)
+        self._cancel_retry(unit)
+        match perform_safely(step.handler, step.action, context):
+            case Dispatched(runner=runner):
+                attempts = (step.marker.attempts or 0) if step.marker is not None else 0
+                perform = Perform(unit.kind, step.action, reason, attempts + 1)
+                self._given[unit] = _Given(runner, perform)
+                # When no such runner lives yet it says so itself: RunnerReady.
+                self._directory.tell(runner, perform)
+            case Outcome() as outcome:
+                self._record(RecordOutcome(unit.kind, unit.request_key, outcome))
+
+    # Outcomes
+
+    def _record(self, message: RecordOutcome) -> None:
+        self._unrecorded[Unit(message.kind, message.request_key)] = message
+        self._directory.tell(MARKER_STORE, message)
+
+    def _action_finished(self, finished: ActionFinished) -> None:
+        """Pass an outcome on, whether or not this life of ours had asked for it."""
+        unit = Unit(finished.kind, finished.request_key)
+        self._given.pop(unit, None)
+        self._interruptions.pop(unit, None)
+        self._record(
+            RecordOutcome(
+                finished.kind,
+                finished.request_key,
+                finished.outcome,
+                run_id=finished.run_id,
+                runner=finished.runner,
+            )
+        )
+
+    def _action_interrupted(self, interrupted: ActionInterrupted) -> None:
+        unit = Unit(interrupted.kind, interrupted.request_key)
+        self._given.pop(unit, None)
+        count = self._interruptions[unit] = self._interruptions.get(unit, 0) + 1
+        self._retry_after(
+            unit,
+            retry_delay_s(
+                count, min_s=self._retry.min_s, max_s=self._retry.max_s, jitter=self._random()
+            ),
+        )
+        self._say_if_settled()
+
+    def _outcome_recorded(self, recorded: OutcomeRecorded) -> None:
+        message = recorded.recorded
+        unit = Unit(message.kind, message.request_key)
+        if self._unrecorded.pop(unit, None) is None:
+            return  # acknowledged before, and sent again in between
+        if message.outcome.status is OutcomeStatus.DONE:
+            self._unmet.discard(unit)
+        self._log_outcome(recorded)
+        if recorded.retry_in_s is not None:
+            self._retry_after(unit, recorded.retry_in_s)
+        self._say_if_settled()
+
+    def _log_outcome(self, recorded: OutcomeRecorded) -> None:
+        message = recorded.recorded
+        outcome = message.outcome
+        log = self._log.bind(
+            kind=message.kind, request_key=message.request_key, run_id=message.run_id
+        )
+        match outcome.status, message.undone:
+            case OutcomeStatus.DONE, False:
+                log.info("client_action.done", rows=outcome.rows)
+            case OutcomeStatus.DONE, True:
+                log.info("client_action.reversed")
+            case _, True:
+                log.error(
+                    "client_action.reverse_failed",
+                    detail=outcome.reason,
+                    error_kind="action_reverse_failed",
+                )
+            case OutcomeStatus.REFUSED, _:
+                log.error(
+                    "client_action.refused", detail=outcome.reason, error_kind="action_refused"
+                )
+            case _:
+                log.error(
+                    "client_action.failed",
+                    attempts=recorded.attempts,
+                    detail=outcome.reason,
+                    error_kind="action_perform_failed",
+                )
+
+    def _send_again(self) -> None:
+        """Repeat what the store may have lost with its mailbox; it knows what it has."""
+        if self._planning is not None:
+            self._directory.tell(MARKER_STORE, ReadMarkers(self._planning.number))
+        for message in self._unrecorded.values():
+            self._directory.tell(MARKER_STORE, message)
+
+    def _say_if_settled(self) -> None:
+        if self._planned and not (self._planning or self._again or self._given or self._unrecorded):
+            self._on_settled(Settled(tuple(sorted(self._unmet))))
+
+    # Timers
+
+    def _retry_after(self, unit: Unit, delay_s: float) -> None:
+        self._cancel_retry(unit)
+        if not self._is_draining:
+            self._retry_timers[unit] = self._timers.call_later(delay_s, self._later("retry"))
+
+    def _cancel_retry(self, unit: Unit) -> None:
+        timer = self._retry_timers.pop(unit, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _arm_resync(self) -> None:
+        if not self._is_draining:
+            self._resync_timer = self._timers.call_later(self._resync_s, self._later("resync"))
+
+    def _later(self, reason: str) -> Callable[[], object]:
+        message = ReconcileRequested(reason, is_edge=False)
+        return lambda: self._directory.tell(RECONCILER, message)
+
+    def _cancel_timers(self) -> None:
+        for timer in self._retry_timers.values():
+            timer.cancel()
+        self._retry_timers.clear()
+        if self._resync_timer is not None:
+            self._resync_timer.cancel()
+
+    def _drain(self) -> None:
+        self._is_draining = True
+        self._planning = self._again = None
+        self._cancel_timers()

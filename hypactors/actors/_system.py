@@ -1,0 +1,301 @@
+"""The actor tree, built: who is started, in which order, with which collaborators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pykka import ActorDeadError, Timeout
+
+from hypactors.actions import BackfillHandler, enabled_providers, import_environ
+from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings, runner_name
+from hypactors.actors._config_control import ConfigControl
+from hypactors.actors._control_endpoint import ControlEndpoint
+from hypactors.actors._marker_store import MarkerStore, RetryBounds
+from hypactors.actors._names import (
+    CONFIG_CONTROL,
+    CONTROL_ENDPOINT,
+    MARKER_STORE,
+    RECONCILER,
+    SUPERVISOR,
+)
+from hypactors.actors._reconciler import Reconciler, Settled
+from hypactors.messages import ConfigChanged, DescribeConfig, DescribeRun, DrainRequested
+from hypactors.processes import RunWatch
+from hypactors.supervision import (
+    ChildContext,
+    ChildCrashed,
+    ChildEnded,
+    ChildLeftBehind,
+    ChildSpec,
+    ChildStarted,
+    ChildStopped,
+    Directory,
+    ListChildren,
+    RestartScheduled,
+    StartChild,
+    StopChildren,
+    Supervisor,
+    SupervisorGaveUp,
+    ThreadTimers,
+    TreeStarted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from hypactors.actions import ProviderRef
+    from hypactors.clock import Clock
+    from hypactors.config import Layers
+    from hypactors.paths import HypHome
+    from hypactors.settings import Settings
+    from hypactors.supervision import ChildStatus, Notice, SupervisionEvent
+
+ASK_TIMEOUT_S = 2.0
+"""How long the edge waits for one actor. Actors answer from memory, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeIsUp:
+    """Every actor has finished its setup."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeIsLost:
+    """The supervisor itself ended; nothing of the daemon works any more."""
+
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunnersChanged:
+    """A runner became busy or idle."""
+
+
+SystemEvent = TreeIsUp | TreeIsLost | RunnersChanged | Settled
+
+
+@dataclass(frozen=True, slots=True)
+class SystemContext:
+    """What the whole tree shares. ``random`` is in [0, 1); ``new_token`` gives six hex digits."""
+
+    home: HypHome
+    environ: Mapping[str, str]
+    settings: Settings
+    providers: Sequence[ProviderRef]
+    import_command: tuple[str, ...]
+    clock: Clock
+    random: Callable[[], float]
+    new_token: Callable[[], str]
+    daemon_run_id: str
+    log: FilteringBoundLogger
+
+
+class System:
+    """The running tree, from the edge: start it, ask it, drain it, stop it.
+
+    ``post`` takes the events that the program waits for; it is called on any thread. Every method
+    here belongs to the edge: none may be called by an actor.
+    """
+
+    def __init__(self, context: SystemContext, post: Callable[[SystemEvent], None]) -> None:
+        self.directory = Directory()
+        self._context = context
+        self._post = post
+        self._timers = ThreadTimers()
+        self._watch = RunWatch()
+        self._busy: dict[str, bool] = {}
+        self._supervisor: Any = None
+
+    def start(self, operations: Mapping[str, Callable[[Mapping[str, Any]], object]]) -> None:
+        """Start the tree; ``TreeIsUp`` is posted when it stands."""
+        self._supervisor = Supervisor.start(
+            ChildContext(SUPERVISOR, 1, self._supervisor_reports),
+            children=self._children(operations),
+            directory=self.directory,
+            timers=self._timers,
+            observe=self._observe,
+            random=self._context.random,
+        )
+
+    # Asking
+
+    def config(self) -> ConfigChanged:
+        """Return what config control has adopted, after everything it was told before."""
+        config = self._ask(CONFIG_CONTROL, DescribeConfig())
+        assert isinstance(config, ConfigChanged)  # noqa: S101 - what the actor answers
+        return config
+
+    def children(self) -> Sequence[ChildStatus]:
+        children: Sequence[ChildStatus] = self._ask(SUPERVISOR, ListChildren())
+        return children
+
+    def runners(self) -> list[str]:
+        """Return the names of the runners that were started."""
+        return list(self._busy)
+
+    def busy_runners(self) -> list[str]:
+        return [name for name, is_busy in self._busy.items() if is_busy]
+
+    def _ask(self, name: str, message: object) -> Any:
+        return self.directory.ask(name, message, timeout_s=ASK_TIMEOUT_S)
+
+    # Ending
+
+    def drain(self) -> None:
+        """Make sure that nothing new is begun. On return ``busy_runners`` says what is left."""
+        self.directory.tell(RECONCILER, DrainRequested())
+        for name in self.runners():
+            self.directory.tell(name, DrainRequested())
+        for name in self.runners():
+            try:
+                # The answer comes after what the runner had been told before: a start, perhaps.
+                self._ask(name, DescribeRun())
+            except (ActorDeadError, Timeout):
+                continue  # it is being restarted, and finds its import again at the next start
+
+    def stop(self, timeout_s: float) -> Sequence[str]:
+        """Stop every actor in reverse order of start; return the names of those that hang."""
+        left_behind: Sequence[str] = ()
+        try:
+            left_behind = self.directory.ask(SUPERVISOR, StopChildren(), timeout_s=timeout_s)
+            self._supervisor.stop(timeout=ASK_TIMEOUT_S)
+        except (ActorDeadError, Timeout):
+            left_behind = (SUPERVISOR,)
+        self._watch.close()
+        self._timers.close()
+        return left_behind
+
+    # Building
+
+    def _children(
+        self, operations: Mapping[str, Callable[[Mapping[str, Any]], object]]
+    ) -> list[ChildSpec]:
+        """Return the children in order of start: what others count on comes first."""
+        shared = self._context
+        settings = shared.settings
+        retry = RetryBounds(settings.retry_min_s, settings.retry_max_s)
+        return [
+            ChildSpec(
+                MARKER_STORE,
+                lambda context: MarkerStore.start(
+                    context,
+                    home=shared.home,
+                    directory=self.directory,
+                    clock=shared.clock,
+                    timers=self._timers,
+                    retry=retry,
+                    random=shared.random,
+                    log=shared.log,
+                ),
+            ),
+            ChildSpec(
+                CONFIG_CONTROL,
+                lambda context: ConfigControl.start(
+                    context,
+                    home=shared.home,
+                    environ=shared.environ,
+                    directory=self.directory,
+                    on_layers=self._start_runners,
+                    log=shared.log,
+                ),
+            ),
+            ChildSpec(
+                RECONCILER,
+                lambda context: Reconciler.start(
+                    context,
+                    handlers=[BackfillHandler()],
+                    providers=shared.providers,
+                    environ=self._child_environ(),
+                    directory=self.directory,
+                    clock=shared.clock,
+                    timers=self._timers,
+                    retry=retry,
+                    resync_s=settings.resync_s,
+                    random=shared.random,
+                    on_settled=self._post,
+                    log=shared.log,
+                ),
+            ),
+            ChildSpec(
+                CONTROL_ENDPOINT,
+                lambda context: ControlEndpoint.start(
+                    context, home=shared.home, operations=operations, log=shared.log
+                ),
+            ),
+        ]
+
+    def _start_runners(self, layers: Layers) -> None:
+        """Start a runner for each provider that the config enables and that has none yet."""
+        if layers.effective is None:
+            return
+        for provider in enabled_providers(layers.effective, self._context.providers):
+            self._supervisor_tell(StartChild(self._runner_spec(provider)))
+
+    def _supervisor_tell(self, message: object) -> None:
+        self.directory.tell(SUPERVISOR, message)
+
+    def _runner_spec(self, provider: ProviderRef) -> ChildSpec:
+        shared = self._context
+        settings = ImportSettings(
+            command=shared.import_command,
+            environ=self._child_environ(),
+            nice=shared.settings.import_nice,
+        )
+        return ChildSpec(
+            runner_name(provider.name),
+            lambda context: BackfillRunner.start(
+                context,
+                provider=provider,
+                home=shared.home,
+                settings=settings,
+                directory=self.directory,
+                clock=shared.clock,
+                timers=self._timers,
+                watch=self._watch,
+                new_token=shared.new_token,
+                daemon_run_id=shared.daemon_run_id,
+                on_busy=self._runner_is_busy,
+                log=shared.log,
+            ),
+        )
+
+    def _child_environ(self) -> Mapping[str, str]:
+        return import_environ(self._context.environ, self._context.home.root)
+
+    # What the actors let us know, on their threads
+
+    def _runner_is_busy(self, name: str, is_busy: bool) -> None:  # noqa: FBT001 - a callback
+        if self._busy.get(name) is not is_busy:
+            self._busy[name] = is_busy
+            self._post(RunnersChanged())
+
+    def _supervisor_reports(self, notice: Notice) -> None:
+        if isinstance(notice, ChildEnded):
+            self._post(TreeIsLost(notice.error))
+
+    def _observe(self, event: SupervisionEvent) -> None:
+        log = self._context.log.bind(actor=SUPERVISOR)
+        match event:
+            case TreeStarted():
+                self._post(TreeIsUp())
+            case ChildStarted(name=name, restarts=restarts) if restarts:
+                log.info("actor_restarted", child=name, restarts=restarts)
+            case ChildCrashed(name=name, error=error):
+                log.error("actor_crashed", child=name, detail=repr(error), traceback=_trace(error))
+            case RestartScheduled(name=name, delay_s=delay_s):
+                log.info("actor_restart_scheduled", child=name, delay_s=round(delay_s, 3))
+            case ChildLeftBehind(name=name, shutdown_s=shutdown_s):
+                log.error("actor_left_behind", child=name, shutdown_s=shutdown_s)
+            case SupervisorGaveUp(child=name, error=error):
+                log.critical("supervisor_gave_up", child=name, detail=repr(error))
+            case ChildStarted() | ChildStopped():
+                pass
+
+
+def _trace(error: BaseException) -> str:
+    import traceback  # noqa: PLC0415 - costs a daemon that never crashes nothing
+
+    return "".join(traceback.format_exception(error))

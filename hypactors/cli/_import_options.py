@@ -1,0 +1,122 @@
+"""The command line of ``hyp backfill`` (import §10)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from hypactors.errors import UsageError
+from hypactors.providers import parse_time_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = (
+    "usage: hyp backfill [provider...] [--since <iso>] [--until <iso>] [--retention-days <n>] "
+    "[--dry-run] [--json] | hyp backfill list [--json] | "
+    "hyp backfill plan [provider...] [--retention-days <n>] [--json]"
+)
+Command = Literal["run", "list", "plan"]
+
+_SWITCHES = frozenset({"--dry-run", "--json"})
+_VALUED = frozenset({"--since", "--until", "--retention-days"})
+_ACCEPTED: dict[Command, frozenset[str]] = {
+    "run": _SWITCHES | _VALUED,
+    "list": frozenset({"--json"}),
+    "plan": frozenset({"--json", "--retention-days"}),
+}
+_NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    command: Command = "run"
+    providers: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    retention_days: float | None = None
+    dry_run: bool = False
+    json: bool = False
+
+
+def parse_options(argv: Sequence[str]) -> Options:
+    """Read the arguments after ``hyp backfill``. Raises ``UsageError`` with the reason."""
+    flags, words = _split(argv)
+    command: Command = "run"
+    if words and words[0] == "list":
+        command = "list"
+    elif words and words[0] == "plan":
+        command = "plan"
+    providers = words if command == "run" else words[1:]
+    if command == "list" and providers:
+        raise UsageError("list takes no provider names")
+    for flag in flags:
+        if flag not in _ACCEPTED[command]:
+            raise UsageError(f"{command} does not take {flag}")
+    since, until = flags.get("--since"), flags.get("--until")
+    since_ms, until_ms = _date("--since", since), _date("--until", until)
+    if since_ms is not None and until_ms is not None and since_ms > until_ms:
+        raise UsageError(
+            f"--since must be before or equal to --until (got {_shown(since)} > {_shown(until)})"
+        )
+    return Options(
+        command=command,
+        providers=tuple(providers),
+        since_ms=since_ms,
+        until_ms=until_ms,
+        retention_days=_days(flags.get("--retention-days")),
+        dry_run="--dry-run" in flags,
+        json="--json" in flags,
+    )
+
+
+def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Tell flags with their values from the other words; the last of equal flags counts."""
+    flags: dict[str, str] = {}
+    words: list[str] = []
+    rest = iter(argv)
+    for word in rest:
+        if word in {"--help", "-h"}:
+            raise UsageError(USAGE)
+        if not word.startswith("-"):
+            words.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        if name in _SWITCHES:
+            if equals:
+                raise UsageError(f"{name} takes no value")
+        elif name not in _VALUED:
+            raise UsageError(f"unknown option: {_shown(name)}")
+        elif not equals:
+            value = next(rest, "")
+            # A number may be negative: that is a wrong value, not a missing one.
+            if not value or value.startswith("--"):
+                raise UsageError(f"{name} expects a value")
+        flags[name] = value
+    return flags, words
+
+
+def _date(flag: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    moment = parse_time_ms(text)
+    if moment is None:
+        raise UsageError(f"{flag} expects a parseable date (got {_shown(text)})")
+    return moment
+
+
+def _days(text: str | None) -> float | None:
+    if text is None:
+        return None
+    days = float(text) if _NUMBER.fullmatch(text) else float("inf")
+    if days == float("inf"):
+        raise UsageError(f"--retention-days expects a non-negative number (got {_shown(text)})")
+    return days
+
+
+def _shown(text: str | None) -> str:
+    """Return what was typed so that it stays on one line."""
+    return "".join(char if char.isprintable() else "?" for char in text or "")

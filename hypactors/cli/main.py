@@ -1,0 +1,78 @@
+"""``hyp``: finds the command and lets its module do the work.
+
+Nothing is imported before it is known to be needed: ``hyp --version`` and ``hyp status`` are run
+by prompts and scripts, many times a minute.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+USAGE = """\
+usage: hyp <command> [options]
+
+commands:
+  daemon     run the daemon, stop it, or ask how it is
+  status     what this machine imports, and how far it is
+  backfill   import the history of coding agents by hand
+  query      ask the local cache with SQL
+
+  hyp --version            print the version
+  hyp <command> --help     what a command takes
+"""
+
+COMMANDS = ("backfill", "daemon", "query", "status")
+
+
+def main() -> int:
+    """Run the command line of this process and return its exit code (contract §4)."""
+    argv = sys.argv[1:]
+    try:
+        code = run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def run(argv: list[str]) -> int:
+    command, arguments = (argv[0], argv[1:]) if argv else ("", [])
+    if command in COMMANDS:
+        return _run_command(command, arguments)
+    if command == "--version":
+        from hypactors import __version__
+
+        sys.stdout.write(f"hypactors {__version__}\n")
+        return 0
+    if command in {"", "--help", "-h", "help"}:
+        sys.stdout.write(USAGE)
+        return 0
+    sys.stderr.write(f"hyp: no such command: {command}; 'hyp --help' lists them\n")
+    return 2
+
+
+def _run_command(command: str, arguments: list[str]) -> int:
+    from hypactors.errors import HypError, UsageError
+
+    try:
+        match command:
+            case "daemon":
+                from hypactors.cli.daemon import main as run_command
+            case "status":
+                from hypactors.cli.status import main as run_command
+            case "backfill":
+                from hypactors.cli.backfill import main as run_command
+            case _:
+                from hypactors.cli.query import main as run_command
+        return run_command(arguments, os.environ)
+    except UsageError as error:
+        sys.stderr.write(f"hyp {command}: {error}\n")
+        return 2
+    except HypError as error:
+        sys.stderr.write(f"hyp {command}: {error}\n")
+        return 1

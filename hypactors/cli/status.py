@@ -1,0 +1,56 @@
+"""``hyp status [--json]``: the report of the running daemon, else of the files.
+
+With a daemon this loads next to nothing, as the report arrives finished.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hypactors import control, status
+from hypactors.errors import ControlError, ImportRunError
+from hypactors.paths import HypHome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+USAGE = "usage: hyp status [--json]"
+TIMEOUT_S = 5.0
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Print the report. Exit 0 whatever the health is, 2 for arguments that make no sense."""
+    if "-h" in argv or "--help" in argv:
+        sys.stdout.write(f"{USAGE}\n")
+        return 0
+    unknown = next((word for word in argv if word != "--json"), None)
+    if unknown is not None:
+        sys.stderr.write(f"hyp status: unknown argument {unknown!r}; {USAGE}\n")
+        return 2
+    report = _report(HypHome.from_environ(environ), environ)
+    text = json.dumps(report, indent=2) if "--json" in argv else status.render_text(report)
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+def _report(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    try:
+        report = control.request(home, "status", timeout_s=TIMEOUT_S)
+    except ControlError:
+        report = None
+    return report if isinstance(report, dict) else _report_from_files(home, environ)
+
+
+def _report_from_files(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    # Loaded only here: with a daemon, none of this is needed.
+    from hypactors.actions import ProviderRef
+    from hypactors.providers import find_providers
+
+    try:
+        providers = [ProviderRef(found.name, found.plugin) for found in find_providers()]
+    except ImportRunError as error:
+        sys.stderr.write(f"hyp status: {error}\n")
+        providers = []
+    return status.collect_report(home, environ, providers=providers, live=None)

@@ -1,0 +1,72 @@
+"""The JSON files of a run folder (contract §5). One that does not parse counts as absent."""
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from hypactors.files import read_if_present, write_atomic
+from hypactors.processes._identity import ProcessIdentity
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """``run.json``: what was asked for, durable before anything is started."""
+
+    run_id: str
+    provider: str
+    plugin: str
+    request_key: str
+    argv: list[str]
+    since: str | None
+    attempt: int
+    reason: str
+    created_at: str
+    daemon_run_id: str
+    state: Literal["starting", "settled"] = "starting"
+    outcome: str | None = None
+    settled_at: str | None = None
+    v: Literal[1] = 1
+
+
+class PidRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """``pid.json``: who does it. Written by the launcher, at first without the import."""
+
+    boot_id: str | None
+    launcher: ProcessIdentity
+    import_: ProcessIdentity | None = msgspec.field(name="import")
+    v: Literal[1] = 1
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """``result.json``: how it ended, the last thing that the launcher writes.
+
+    ``exit_code`` is None when a signal ended the import or ``launch_error`` says why it was
+    never started.
+    """
+
+    run_id: str
+    exit_code: int | None
+    signal: str | None
+    started_at: str
+    ended_at: str
+    launch_error: str | None
+    v: Literal[1] = 1
+
+
+Record = TypeVar("Record", RunRecord, PidRecord, RunResult)
+
+
+def read_record(path: Path, kind: type[Record]) -> Record | None:
+    """Return the record in a file, or None when there is none that can be used."""
+    raw = read_if_present(path)
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def write_record(path: Path, record: RunRecord | PidRecord | RunResult) -> None:
+    """Put a record on disk; durable on return."""
+    write_atomic(path, msgspec.json.encode(record) + b"\n")

@@ -1,0 +1,235 @@
+"""Building the report. Everything is read, nothing is made, started or repaired."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypactors.actions import read_markers, request_keys
+from hypactors.config import (
+    CATALOGUE,
+    BlobSink,
+    read_control_state,
+    resolve_layers,
+    retention_days,
+    running_etag,
+    unsupported_plugins,
+)
+from hypactors.processes import find_live_runs
+from hypactors.status._cache_size import measure
+from hypactors.status._client_actions import action_rows
+from hypactors.status._daemon import daemon_row
+from hypactors.status._health import diagnose, overall
+from hypactors.status._live import LiveImport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hypactors.actions import ProviderRef
+    from hypactors.config import (
+        BadEtag,
+        ConfigDocument,
+        ControlState,
+        Layers,
+        Probation,
+        Rollback,
+    )
+    from hypactors.paths import HypHome
+    from hypactors.status._live import LiveState
+    from hypactors.status._report import (
+        BadEtagRow,
+        CacheRow,
+        ConfigLayersRow,
+        ConfigRow,
+        DroppedRow,
+        PluginRow,
+        ProbationRow,
+        RemoteConfigRow,
+        Report,
+        RollbackRow,
+        SinkRow,
+    )
+
+DATASET = "ai_gateway_messages"
+
+
+def collect_report(
+    home: HypHome,
+    environ: Mapping[str, str],
+    *,
+    providers: Sequence[ProviderRef],
+    live: LiveState | None,
+) -> Report:
+    """Return the report, with what a running daemon knows or else what its files say.
+
+    A part that cannot be read becomes null, empty or a diagnostic; this does not raise for it.
+    """
+    layers = resolve_layers(home, environ)
+    state = read_control_state(home)
+    marker_problems: list[str] = []
+    if live is not None:
+        markers, running = live.markers, live.running
+    else:
+        recorded = read_markers(home)
+        markers, running = recorded.book.as_mapping(), _live_imports(home, providers)
+        marker_problems = [f"{home.marker_file}: {problem}" for problem in recorded.problems]
+    diagnostics = diagnose(layers, state, marker_problems)
+    document = layers.effective
+    return {
+        "overall": overall(diagnostics),
+        "config": _config(layers),
+        "active_plugins": _plugins(layers),
+        "daemon": daemon_row(home, live.daemon if live else None),
+        "sources": [],
+        "sinks": _sinks(layers),
+        "clients": _clients(document),
+        "client_attach": [],
+        "client_sync": None,
+        "recent_entrypoints": [],
+        "maintenance": None,
+        "capture_health": [],
+        "datasets": [],
+        "cache": _cache(home, document),
+        "recent_error_count": None,
+        "usage_policy": None,
+        "first_sync_hold": None,
+        "config_layers": _config_layers(layers),
+        "remote_config": _remote_config(home, state),
+        "client_actions": action_rows(
+            # With a central layer that cannot be loaded, what the local one asks for stays listed:
+            # nobody has said no to it.
+            document or layers.local,
+            is_joined=layers.is_joined,
+            providers=providers,
+            markers=markers,
+            running=running,
+        ),
+        "proxy_trust": None,
+        "diagnostics": diagnostics,
+        "actors": [
+            {"name": actor.name, "state": actor.state, "restarts": actor.restarts}
+            for actor in live.actors
+        ]
+        if live
+        else None,
+        "source": "daemon" if live else "files",
+        "unsupported": list(
+            unsupported_plugins(document, {provider.plugin for provider in providers})
+        ),
+    }
+
+
+def _live_imports(home: HypHome, providers: Sequence[ProviderRef]) -> Mapping[str, LiveImport]:
+    keys = request_keys(providers)
+    try:
+        runs = find_live_runs(home)
+    except OSError:
+        return {}
+    return {
+        keys.get(run.provider, run.plugin): LiveImport(
+            provider=run.provider, run_id=run.run_id, pid=run.pid, started_at=run.started_at
+        )
+        for run in runs
+    }
+
+
+def _config(layers: Layers) -> ConfigRow:
+    has_local = layers.local is not None or any(
+        problem.layer == "local" for problem in layers.problems
+    )
+    return {
+        "path": str(layers.local_path),
+        "exists": has_local or layers.is_joined,
+        "valid": layers.effective is not None and not layers.problems,
+    }
+
+
+def _plugins(layers: Layers) -> list[PluginRow]:
+    rows: list[PluginRow] = []
+    for entry in layers.effective.plugins if layers.effective else ():
+        if entry.enabled:
+            row: PluginRow = {"name": entry.name}
+            provenance = layers.provenance(entry.name)
+            if provenance is not None:
+                row["provenance"] = provenance
+            rows.append(row)
+    return rows
+
+
+def _sinks(layers: Layers) -> list[SinkRow]:
+    rows: list[SinkRow] = []
+    for instance, sink in (layers.effective.sinks if layers.effective else {}).items():
+        row: SinkRow = (
+            {"instance": instance, "plugin": sink.writer, "kind": "blob"}
+            if isinstance(sink, BlobSink)
+            else {"instance": instance, "plugin": sink.plugin, "kind": "request"}
+        )
+        provenance = layers.sink_provenance(instance)
+        if provenance is not None:
+            row["provenance"] = provenance
+        rows.append(row)
+    return rows
+
+
+def _clients(document: ConfigDocument | None) -> list[str]:
+    enabled = [entry.name for entry in document.plugins if entry.enabled] if document else []
+    known = [CATALOGUE[name] for name in enabled if name in CATALOGUE]
+    return [plugin.client for plugin in known if plugin.client is not None]
+
+
+def _cache(home: HypHome, document: ConfigDocument | None) -> CacheRow:
+    size = measure(home.lake_dir)
+    has_retention = document is not None and document.query is not None
+    return {
+        "dir": str(home.lake_dir),
+        "retention_days": retention_days(document, DATASET),
+        "retention_source": "config" if has_retention else "default",
+        "size_bytes": size.size_bytes,
+        "oldest_partition_date": size.oldest_partition_date,
+    }
+
+
+def _config_layers(layers: Layers) -> ConfigLayersRow | None:
+    if not layers.is_joined:
+        return None
+    central = layers.central
+    not_applied: list[DroppedRow] = []
+    for entry in layers.dropped:
+        row: DroppedRow = {"section": entry.section, "key": entry.key, "reason": entry.reason}
+        if entry.detail is not None:
+            row["detail"] = entry.detail
+        not_applied.append(row)
+    return {
+        "central": central is not None,
+        "central_plugins": [entry.name for entry in central.plugins] if central else [],
+        "central_sinks": list(central.sinks) if central else [],
+        "central_query_ignored": layers.central_query_ignored,
+        "local_not_applied": not_applied,
+    }
+
+
+def _remote_config(home: HypHome, state: ControlState) -> RemoteConfigRow:
+    return {
+        "running_etag": running_etag(home),
+        "probation": _probation(state.probation) if state.probation else None,
+        "last_rollback": _rollback(state.last_rollback) if state.last_rollback else None,
+        "bad_etag": _bad_etag(state.bad_etag) if state.bad_etag else None,
+    }
+
+
+def _probation(probation: Probation) -> ProbationRow:
+    return {
+        "etag": probation.etag,
+        "applied_at": probation.applied_at,
+        "until": probation.until,
+    }
+
+
+def _rollback(rollback: Rollback) -> RollbackRow:
+    row: RollbackRow = {"etag": rollback.etag, "reason": rollback.reason, "at": rollback.at}
+    if rollback.detail is not None:
+        row["detail"] = rollback.detail
+    return row
+
+
+def _bad_etag(bad: BadEtag) -> BadEtagRow:
+    return {"etag": bad.etag, "reason": bad.reason, "recorded_at": bad.recorded_at}

@@ -1,0 +1,218 @@
+"""The report for a terminal.
+
+It works on the plain JSON of the report and loads nothing else: with a running daemon this is all
+that ``hyp status`` needs. The daemon may be of another version than this program, so no
+key is taken for granted. Every string may come from a file, a server or a child: it is cleaned
+and clamped before it gets near a terminal (status 27).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+LABEL_LIMIT = 120
+TEXT_LIMIT = 400
+
+
+def render_text(report: Mapping[str, Any]) -> str:
+    """Return the whole text, without a newline at its end."""
+    lines = [
+        "hypactors",
+        f"  overall:  {_label(report.get('overall'))}",
+        f"  config:   {_config(_object(report, 'config'))}",
+        f"  daemon:   {_daemon(_object(report, 'daemon'), report.get('source'))}",
+        *_daemon_troubles(_object(report, "daemon")),
+        *_section("actors", map(_actor, _rows(report, "actors"))),
+        *_section("active plugins", _plugins(report)),
+        "  sinks:",
+        *_sinks(report),
+        *_cache(_object(report, "cache")),
+        *_not_applied(_object(report, "config_layers")),
+        *_section("remote config", _remote_config(_object(report, "remote_config"))),
+        *_section("client actions", _actions(_rows(report, "client_actions"))),
+        *_section("diagnostics", _diagnostics(_rows(report, "diagnostics"))),
+    ]
+    return "\n".join(lines)
+
+
+def clean(value: object, limit: int) -> str:
+    """Return ``value`` as one short line that cannot do anything to a terminal.
+
+    White space is folded; control characters, direction overrides, lone surrogates and the like
+    are not printable and go.
+    """
+    folded = " ".join(str(value).split())
+    text = "".join(char for char in folded if char.isprintable())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _label(value: object) -> str:
+    return "unknown" if value is None else clean(value, LABEL_LIMIT)
+
+
+def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(report: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    value = report.get(key)
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    """Return a titled section, or nothing at all when it has no line."""
+    body = [f"    {line}" for line in lines]
+    return [f"  {title}:", *body] if body else []
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    if config.get("valid"):
+        verdict = "ok"
+    else:
+        verdict = "not usable as it is" if config.get("exists") else "missing"
+    return f"{clean(config.get('path'), TEXT_LIMIT)} ({verdict})"
+
+
+def _daemon(daemon: Mapping[str, Any], source: object) -> str:
+    parts = ["installed", "loaded"] if daemon.get("loaded") else []
+    if daemon.get("installed") and not parts:
+        parts = ["installed", "not loaded"]
+    parts.append("running" if daemon.get("running") else "not running")
+    if daemon.get("running") or daemon.get("state") != "unknown":
+        parts.append(f"state={_label(daemon.get('state'))}")
+    parts += [
+        f"{key}={_label(daemon[key])}" for key in ("pid", "mode") if daemon.get(key) is not None
+    ]
+    text = ", ".join(parts)
+    return f"{text} (read from files)" if source == "files" else text
+
+
+def _daemon_troubles(daemon: Mapping[str, Any]) -> list[str]:
+    warnings = daemon.get("warnings")
+    texts = list(warnings) if isinstance(warnings, list) else []
+    if daemon.get("error") is not None:
+        texts.append(daemon["error"])
+    return [f"    - {clean(text, TEXT_LIMIT)}" for text in texts]
+
+
+def _actor(actor: Mapping[str, Any]) -> str:
+    restarts = actor.get("restarts")
+    noun = "restart" if restarts == 1 else "restarts"
+    name, state = _label(actor.get("name")), _label(actor.get("state"))
+    return f"- {name}  [{state}]  {_label(restarts)} {noun}"
+
+
+def _plugins(report: Mapping[str, Any]) -> Iterable[str]:
+    unsupported = report.get("unsupported") or []
+    for plugin in _rows(report, "active_plugins"):
+        note = "  [not supported by this version]" if plugin.get("name") in unsupported else ""
+        yield f"- {_label(plugin.get('name'))}{_tag(plugin)}{note}"
+
+
+def _tag(row: Mapping[str, Any]) -> str:
+    match row.get("provenance"):
+        case "central":
+            return "  [central · locked]"
+        case "local":
+            return "  [local]"
+        case _:
+            return ""
+
+
+def _sinks(report: Mapping[str, Any]) -> list[str]:
+    rows = [
+        f"    - {_label(sink.get('instance'))}  ({_label(sink.get('plugin'))},"
+        f" {_label(sink.get('kind'))}){_tag(sink)}"
+        for sink in _rows(report, "sinks")
+    ]
+    return rows or ["    (none: what is captured stays on this machine)"]
+
+
+def _cache(cache: Mapping[str, Any]) -> list[str]:
+    if not cache:
+        return []
+    days, source = _label(cache.get("retention_days")), _label(cache.get("retention_source"))
+    return [
+        f"  cache:           {clean(cache.get('dir'), TEXT_LIMIT)}",
+        f"  cache retention: {days} days ({source})",
+        f"  cache size:      {_label(cache.get('size_bytes'))} bytes",
+    ]
+
+
+def _not_applied(layers: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for entry in _rows(layers, "local_not_applied"):
+        reason = _label(entry.get("reason")).replace("_", " ")
+        detail = f": {_label(entry['detail'])}" if entry.get("detail") is not None else ""
+        key = f"{_label(entry.get('section'))}.{_label(entry.get('key'))}"
+        lines.append(f"- {key}  ({reason}{detail})")
+    section = _section("local config (not applied)", lines)
+    if layers.get("central_query_ignored"):
+        section.append("  central query block: ignored (query settings are this machine's own)")
+    return section
+
+
+def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:
+    if remote.get("running_etag") is not None:
+        yield f"running etag:  {_label(remote['running_etag'])}"
+    if probation := _object(remote, "probation"):
+        etag, until = _label(probation.get("etag")), _label(probation.get("until"))
+        yield f"probation:     {etag} until {until}"
+    if rollback := _object(remote, "last_rollback"):
+        etag, at = _label(rollback.get("etag")), _label(rollback.get("at"))
+        yield f"last rollback: {etag} at {at} ({_label(rollback.get('reason'))})"
+    if bad := _object(remote, "bad_etag"):
+        yield f"bad etag:      {_label(bad.get('etag'))} ({_label(bad.get('reason'))})"
+
+
+def _actions(rows: list[Mapping[str, Any]]) -> Iterable[str]:
+    names = [f"{_label(row.get('kind'))} {_label(row.get('request_key'))}" for row in rows]
+    states = [f"[{_label(row.get('state'))}]" for row in rows]
+    name_width = max(map(len, names), default=0)
+    state_width = max(map(len, states), default=0)
+    for row, name, state in zip(rows, names, states, strict=True):
+        line = f"- {name:<{name_width}}  {state:<{state_width}}"
+        facts = ", ".join(_facts(row))
+        if facts:
+            line += f"  ({facts})"
+        if row.get("state") == "refused":
+            line += f"  {_hint(row)}"
+        yield line.rstrip()
+
+
+def _facts(row: Mapping[str, Any]) -> Iterable[str]:
+    """Yield what is worth saying about a unit, in the order in which it is said."""
+    if row.get("rows") is not None:
+        yield f"{_label(row['rows'])} rows"
+    if row.get("reason"):
+        yield clean(row["reason"], TEXT_LIMIT)
+    if row.get("at") is not None and row.get("state") != "refused":
+        yield f"at {_label(row['at'])}"
+    if row.get("last_attempt") is not None:
+        yield f"last attempt {_label(row['last_attempt'])}"
+    if row.get("attempts") is not None:
+        yield f"{_label(row['attempts'])} attempt{'' if row['attempts'] == 1 else 's'}"
+    if row.get("started_at") is not None:
+        yield f"since {_label(row['started_at'])}"
+    if row.get("pid") is not None:
+        yield f"pid {_label(row['pid'])}"
+
+
+def _hint(row: Mapping[str, Any]) -> str:
+    if row.get("kind") == "attach":
+        return f"run 'hyp client attach {_label(row.get('request_key'))}' after fixing the cause"
+    return "not tried again until the cause is fixed"
+
+
+def _diagnostics(rows: list[Mapping[str, Any]]) -> Iterable[str]:
+    for row in rows:
+        severity = "ERROR" if row.get("severity") == "error" else "WARN "
+        message = clean(row.get("message"), TEXT_LIMIT)
+        yield f"[{severity}] {_label(row.get('kind'))}: {message}"
+        repairs = row.get("repair")
+        for repair in repairs if isinstance(repairs, list) else []:
+            yield f"    repair: {clean(repair, TEXT_LIMIT)}"

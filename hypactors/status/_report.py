@@ -1,0 +1,151 @@
+"""The shape of the status report, as ``hyp status --json`` prints it.
+
+Null means "nothing to say", an empty list "looked, found none". Keys of parts that do not exist
+in this version are there all the same.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+Provenance = Literal["central", "local"]
+
+
+class ConfigRow(TypedDict):
+    path: str
+    exists: bool
+    valid: bool
+
+
+class PluginRow(TypedDict):
+    name: str
+    provenance: NotRequired[Provenance]
+
+
+class DaemonRow(TypedDict):
+    installed: bool
+    loaded: bool
+    running: bool
+    state: str
+    pid: int | None
+    mode: str | None
+    run_id: str | None
+    platform: str
+    started_at: str | None
+    warnings: NotRequired[list[str]]
+    error: NotRequired[str]
+
+
+class SinkRow(TypedDict):
+    instance: str
+    plugin: str
+    kind: Literal["blob", "request"]
+    provenance: NotRequired[Provenance]
+
+
+class CacheRow(TypedDict):
+    dir: str
+    retention_days: float
+    retention_source: Literal["config", "default"]
+    size_bytes: int
+    oldest_partition_date: str | None
+
+
+class DroppedRow(TypedDict):
+    section: str
+    key: str
+    reason: str
+    detail: NotRequired[str]
+
+
+class ConfigLayersRow(TypedDict):
+    central: bool
+    central_plugins: list[str]
+    central_sinks: list[str]
+    central_query_ignored: bool
+    local_not_applied: list[DroppedRow]
+
+
+class ProbationRow(TypedDict):
+    etag: str
+    applied_at: str | None
+    until: str | None
+
+
+class RollbackRow(TypedDict):
+    etag: str
+    reason: str | None
+    at: str | None
+    detail: NotRequired[str]
+
+
+class BadEtagRow(TypedDict):
+    etag: str
+    reason: str | None
+    recorded_at: str | None
+
+
+class RemoteConfigRow(TypedDict):
+    running_etag: str | None
+    probation: ProbationRow | None
+    last_rollback: RollbackRow | None
+    bad_etag: BadEtagRow | None
+
+
+ActionState = Literal["done", "failed", "refused", "running", "pending", "n/a"]
+
+
+class ActionRow(TypedDict):
+    kind: str
+    request_key: str
+    state: ActionState
+    rows: NotRequired[float]
+    at: NotRequired[str]
+    reason: NotRequired[str]
+    last_attempt: NotRequired[str]
+    attempts: NotRequired[float]
+    run_id: NotRequired[str]
+    pid: NotRequired[int]
+    started_at: NotRequired[str]
+
+
+class DiagnosticRow(TypedDict):
+    severity: Literal["error", "warning"]
+    kind: str
+    message: str
+    repair: list[str]
+    pointer: NotRequired[str]
+
+
+class ActorRow(TypedDict):
+    name: str
+    state: str
+    restarts: int
+
+
+class Report(TypedDict):
+    overall: Literal["healthy", "degraded"]
+    config: ConfigRow
+    active_plugins: list[PluginRow]
+    daemon: DaemonRow
+    sources: list[None]
+    sinks: list[SinkRow]
+    clients: list[str]
+    client_attach: list[None]
+    client_sync: None
+    recent_entrypoints: list[None]
+    maintenance: None
+    capture_health: list[None]
+    datasets: list[None]
+    cache: CacheRow
+    recent_error_count: None
+    usage_policy: None
+    first_sync_hold: None
+    config_layers: ConfigLayersRow | None
+    remote_config: RemoteConfigRow
+    client_actions: list[ActionRow] | None
+    proxy_trust: None
+    diagnostics: list[DiagnosticRow]
+    actors: list[ActorRow] | None
+    source: Literal["daemon", "files"]
+    unsupported: list[str]

@@ -1,0 +1,178 @@
+"""Queries read the current snapshot and nothing else (contract §8)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hypactors.cache import MessageWriter, query
+from hypactors.cache._query import one_line
+from hypactors.errors import HypError
+from hypactors.paths import HypHome
+from hypactors.providers import Exchange, Message, Row, expand
+
+
+def row(name: str) -> list[Row]:
+    message = Message(role="user", content=name, message_id=name)
+    exchange = Exchange(
+        provider="p", session_id="s", client_name="c", source_path="/", native_id="s",
+        messages=[message],
+    )  # fmt: skip
+    return list(expand(exchange, now_ms=0))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> HypHome:
+    home = HypHome(tmp_path / "home")
+    MessageWriter(home, run_id="r").commit(row("a"), files=1)
+    return home
+
+
+def fetch(home: HypHome, sql: str) -> list[tuple[Any, ...]]:
+    return list(query(home, sql).rows)
+
+
+def test_without_a_table_the_view_is_empty_and_nothing_is_made(tmp_path: Path) -> None:
+    home = HypHome(tmp_path / "home")
+    result = query(home, "select * from ai_gateway_messages")
+
+    assert not result.has_table
+    assert len(result.columns) == 56
+    assert list(result.rows) == []
+    assert not home.root.exists()
+
+
+def test_a_catalog_that_is_just_being_made_is_an_empty_view(tmp_path: Path) -> None:
+    home = HypHome(tmp_path)
+    home.lake_dir.mkdir(parents=True)
+    home.catalog_file.touch()
+
+    assert not query(home, "select 1").has_table
+
+
+def test_json_columns_are_json_and_the_sequence_is_hidden(home: HypHome) -> None:
+    result = query(home, "select * from ai_gateway_messages")
+    types = dict(result.columns)
+
+    assert types["attributes"] == "JSON"
+    assert types["message_created_at"] == "TIMESTAMP WITH TIME ZONE"
+    assert "_hyp_ingest_seq" not in types
+    assert fetch(home, "select attributes->>'$.gateway.source' from ai_gateway_messages") == [
+        ("backfill",)
+    ]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "  -- a comment\nselect 1",
+        "with a as (select 1) select * from a",
+        "with recursive r as (select 1 n union all select n + 1 from r where n < 3) from r",
+        "describe ai_gateway_messages",
+        "show tables",
+        "summarize ai_gateway_messages",
+        "explain select 1",
+        "EXPLAIN ANALYZE select copy from (select 1 as copy)",
+        "explain (format json) select 1",
+        "select 'copy (select 1) to ''x''' as text",
+        "values (1)",
+    ],
+)
+def test_statements_that_read_run(home: HypHome, sql: str) -> None:
+    assert fetch(home, sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "",
+        ";",
+        "select 1; select 2",
+        "copy (select 1) to '{file}'",
+        "explain analyze copy (select 1) to '{file}'",
+        "with x as (copy (select 1) to '{file}') select * from x",
+        "explain analyze with x as (copy (select 1) to '{file}') select * from x",
+        "select * from query('with x as (copy (select 1) to ''{file}'') select * from x')",
+        "create table t as select 1",
+        "drop view ai_gateway_messages",
+        "create or replace view ai_gateway_messages as select 1",
+        "insert into ai_gateway_messages select * from ai_gateway_messages",
+        "attach '{file}' as other",
+        "set threads = 1",
+        "reset lock_configuration",
+        "pragma database_list",
+        "call pragma_version()",
+        "install httpfs",
+        "load httpfs",
+        "export database '{file}'",
+    ],
+)
+def test_statements_that_do_more_are_refused_and_no_file_is_touched(
+    home: HypHome, sql: str
+) -> None:
+    before = {path: path.read_bytes() for path in home.root.rglob("*") if path.is_file()}
+    [data] = [path for path in before if path.suffix == ".parquet"]
+
+    with pytest.raises(HypError):
+        fetch(home, sql.format(file=str(data)))
+
+    assert {path: path.read_bytes() for path in home.root.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from read_text('{secret}')",
+        "select * from read_csv('{secret}')",
+        "select * from '{secret}'",
+        "select * from glob('{folder}/*')",
+        "select * from read_parquet('https://127.0.0.1:9/x.parquet')",
+        "select * from sqlite_scan('{catalog}', 't')",
+    ],
+)
+def test_no_other_file_can_be_read(home: HypHome, tmp_path: Path, sql: str) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a\n1\n")
+
+    with pytest.raises(HypError):
+        fetch(home, sql.format(secret=secret, folder=tmp_path, catalog=home.catalog_file))
+
+
+def test_variables_of_this_program_are_no_tables(home: HypHome) -> None:
+    with pytest.raises(HypError, match="does not exist"):
+        fetch(home, "select * from files")
+
+
+def test_a_commit_while_a_query_reads_does_not_disturb_it(home: HypHome) -> None:
+    result = query(home, "select content_text from ai_gateway_messages")
+    writer = MessageWriter(home, run_id="r2")
+    for name in ("b", "c", "d"):
+        writer.commit(row(name), files=1)
+
+    assert list(result.rows) == [("a",)]
+    assert len(fetch(home, "select 1 from ai_gateway_messages")) == 4
+
+
+def test_errors_are_one_line_with_the_position(home: HypHome) -> None:
+    with pytest.raises(HypError) as caught:
+        query(home, "selec 1")
+
+    assert str(caught.value) == (
+        'Parser Error: syntax error at or near "selec" (line 1, column 1)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("Binder Error: no\nsuch thing", "Binder Error: no such thing"),
+        ("Error: x\n\nLINE 2: where y\n              ^", "Error: x (line 2, column 7)"),
+        ("Error: x\n\nLINE 1: ...long cut line...\n           ^", "Error: x (line 1)"),
+        ("Error: x\n\nLINE 3: alone", "Error: x (line 3)"),
+    ],
+)
+def test_the_drawing_of_a_position_is_put_into_words(message: str, line: str) -> None:
+    assert one_line(message) == line
