@@ -245,6 +245,7 @@ class BackfillRunner(SupervisedActor):
         outcome = _outcome_of(folder)
         if outcome is None:
             self._log.warning("import_interrupted", run_id=folder.run_id)
+            kill(folder)  # a worker that outlived it would keep the lock, and the next import out
             self._runs.settle(folder, "interrupted", self._clock.now())
             self._enter(None)
             self._directory.tell(

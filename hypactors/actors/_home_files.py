@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypactors.clock import iso_ms
 from hypactors.errors import HomeBusyError
 from hypactors.files import ensure_private_dir, read_if_present, write_atomic
-from hypactors.processes import ImportLock as FileLock
-from hypactors.processes._daemons import is_live_daemon
+from hypactors.processes import FileLock, is_live_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -112,9 +112,8 @@ class System:
     def start(self, operations: Mapping[str, Callable[[Mapping[str, Any]], object]]) -> None:
         """Start the tree; ``TreeIsUp`` is posted when it stands."""
         self._supervisor = Supervisor.start(
-            ChildContext(SUPERVISOR, 1, self._supervisor_reports),
+            ChildContext(SUPERVISOR, 1, self.directory, self._supervisor_reports),
             children=self._children(operations),
-            directory=self.directory,
             timers=self._timers,
             observe=self._observe,
             random=self._context.random,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+    from hypactors.supervision._directory import Directory
+
 
 @dataclass(frozen=True, slots=True)
 class ChildReady:
@@ -49,11 +51,14 @@ Notice = ChildReady | ChildEnded
 class ChildContext:
     """What a child is told of its place in the tree; made anew for each life.
 
-    ``report`` takes the child's notices to its supervisor and never raises.
+    ``report`` takes the child's notices to its supervisor and never raises. Under ``directory``
+    the child can be reached by its name before its setup begins: an answer to what it says there
+    must not be lost.
     """
 
     name: str
     incarnation: int
+    directory: Directory
     report: Callable[[Notice], None]
 
 
@@ -87,6 +92,7 @@ class SupervisedActor(ThreadingActor):
     def on_start(self) -> None:
         mark_actor_thread()
         context = self._context
+        context.directory.put(context.name, self.actor_ref)
         try:
             self.setup()
         except BaseException as error:  # noqa: BLE001 - the edge of the actor

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from pykka import ActorRef
 
-    from hypactors.supervision._directory import Directory
     from hypactors.supervision._specs import ChildSpec
     from hypactors.supervision._timers import Timer, Timers
 
@@ -118,7 +117,7 @@ class _Child:
 
 
 class Supervisor(SupervisedActor):
-    """One-for-one: a child that dies is restarted alone.
+    """One-for-one: a child that dies is restarted alone. Its children share its directory.
 
     ``observe`` is called on the supervisor's thread for each change and must not block.
     ``random`` returns floats in [0, 1), for the jitter of the back-off.
@@ -129,7 +128,6 @@ class Supervisor(SupervisedActor):
         context: ChildContext,
         *,
         children: Sequence[ChildSpec],
-        directory: Directory,
         timers: Timers,
         observe: Callable[[SupervisionEvent], None],
         intensity: Intensity = DEFAULT_INTENSITY,
@@ -140,7 +138,7 @@ class Supervisor(SupervisedActor):
         self._children = {spec.name: _Child(spec) for spec in children}
         self._to_start = deque(self._children)
         self._announce_tree = True
-        self._directory = directory
+        self._directory = context.directory
         self._timers = timers
         self._observe = observe
         self._ledger = RestartLedger(intensity, backoff)
@@ -149,7 +147,6 @@ class Supervisor(SupervisedActor):
         self._sweep_timer: Timer | None = None
 
     def setup(self) -> None:
-        self._directory.put(self._context.name, self.actor_ref)
         self._arm_sweep()
         self._start_next()
 
@@ -204,13 +201,12 @@ class Supervisor(SupervisedActor):
         child.incarnation += 1
         child.state = ChildState.STARTING
         child.thread = None
-        context = ChildContext(child.spec.name, child.incarnation, self._tell_self)
+        context = ChildContext(child.spec.name, child.incarnation, self._directory, self._tell_self)
         try:
             child.ref = child.spec.factory(context)
         except Exception as error:  # noqa: BLE001 - a constructor that raises is a crash too
+            child.ref = None
             self._tell_self(ChildEnded(child.spec.name, child.incarnation, error))
-            return
-        self._directory.put(child.spec.name, child.ref)
 
     def _child_ready(self, notice: ChildReady) -> None:
         child = self._children[notice.name]

@@ -53,9 +53,8 @@ class Tree:
         backoff: Backoff = BACKOFF,
     ) -> None:
         self._supervisor = Supervisor.start(
-            ChildContext("supervisor", 1, self.ended.put),
+            ChildContext("supervisor", 1, self.directory, self.ended.put),
             children=children,
-            directory=self.directory,
             timers=self.timers,
             observe=self._events.put,
             intensity=intensity,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pykka import ActorDeadError, ActorRegistry
@@ -33,6 +34,11 @@ from hypactors.supervision import (
     TreeStarted,
 )
 from tests.supervision.conftest import TRAP_S, Steady, Tree, raising, steady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pykka import ActorRef
 
 
 def crash(tree: Tree, name: str, error: BaseException | None = None) -> None:
@@ -123,9 +129,15 @@ def test_a_factory_that_raises_counts_as_a_crash(tree: Tree) -> None:
 
 
 def test_while_the_tree_comes_up_later_children_wait_for_one_that_is_restarted(tree: Tree) -> None:
-    lives = iter([DiesInSetup.start, Steady.start])
+    lives: Iterator[Callable[[ChildContext], ActorRef[Any]]] = iter(
+        [DiesInSetup.start, Steady.start]
+    )
     log: list[str] = []
-    tree.start(ChildSpec("a", lambda context: next(lives)(context)), steady("b", log))
+
+    def next_life(context: ChildContext) -> ActorRef[Any]:
+        return next(lives)(context)
+
+    tree.start(ChildSpec("a", next_life), steady("b", log))
     tree.wait_for(RestartScheduled)
     assert log == []
     tree.timers.advance(1)
@@ -178,26 +190,23 @@ def test_too_many_crashes_stop_the_children_and_end_the_supervisor(tree: Tree) -
 
 
 def test_a_supervisor_under_a_supervisor_is_restarted_with_its_children(tree: Tree) -> None:
-    inner_directory = Directory()
-
     def inner(context: ChildContext) -> Any:
         return Supervisor.start(
             context,
             children=[steady("leaf")],
-            directory=inner_directory,
             timers=tree.timers,
             observe=lambda _event: None,
             intensity=Intensity(max_restarts=0, period_s=60),
         )
 
     tree.start_and_wait(ChildSpec("inner", inner))
-    before = wait_until_reachable(inner_directory, "leaf")
-    inner_directory.tell("leaf", raising(ValueError("boom")))
+    before = wait_until_reachable(tree.directory, "leaf")
+    tree.directory.tell("leaf", raising(ValueError("boom")))
     assert tree.wait_for(ChildCrashed).name == "inner"
     tree.wait_for(RestartScheduled)
     tree.timers.advance(1)
     tree.wait_for(ChildStarted)
-    assert wait_until_reachable(inner_directory, "leaf") != before
+    assert wait_until_reachable(tree.directory, "leaf") != before
 
 
 def wait_until_reachable(directory: Directory, name: str) -> str:
@@ -251,6 +260,16 @@ def test_an_actor_that_asks_another_is_a_programming_error(tree: Tree) -> None:
         tree.ask("a", lambda _actor: tree.ask("b", "who?"))
     assert isinstance(raised.value.__cause__, RuntimeError)
     tree.wait_for(RestartScheduled)
+
+
+def test_a_child_can_be_answered_before_its_setup_is_over(tree: Tree) -> None:
+    class AsksInSetup(Steady):
+        def setup(self) -> None:
+            delivered: queue.SimpleQueue[bool] = queue.SimpleQueue()
+            tree.tell("a", lambda _actor: delivered.put(tree.tell("b", "answer")))
+            assert delivered.get(timeout=TRAP_S)
+
+    tree.start_and_wait(steady("a"), ChildSpec("b", AsksInSetup.start))
 
 
 def test_nobody_of_a_name_is_told_apart_from_a_message_that_was_delivered(tree: Tree) -> None:

@@ -1,0 +1,150 @@
+"""What a pass leaves alone, and when a failure is tried again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypactors.actions import (
+    ForgetUnit,
+    Marker,
+    MarkerBook,
+    PerformUnit,
+    Plan,
+    ReverseUnit,
+    SkipReason,
+    SkipUnit,
+    Unit,
+    plan_pass,
+    retry_delay_s,
+)
+from hypactors.actions.testing import FakeHandler, FakeReversibleHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from hypactors.actions.testing import PassDriver
+
+
+def book(**markers: dict[str, Any]) -> MarkerBook:
+    made = MarkerBook()
+    for key, fields in markers.items():
+        made = made.with_marker("fake", key, Marker(fields))
+    return made
+
+
+def plan(
+    driver: PassDriver,
+    handler: FakeHandler,
+    markers: MarkerBook,
+    *,
+    busy: Collection[Unit] = (),
+    retry_all: bool = False,
+) -> Plan:
+    context = driver.context()
+    return plan_pass([handler], context, markers, busy=busy, retry_all=retry_all, now=context.now)
+
+
+def test_a_unit_in_flight_is_neither_performed_nor_reversed(driver: PassDriver) -> None:
+    """contract §1: single flight is per unit."""
+    handler = FakeReversibleHandler(wanted=["a", "b"])
+    made = plan(
+        driver,
+        handler,
+        book(gone={"status": "done"}, lost={"status": "failed"}),
+        busy={Unit("fake", "a"), Unit("fake", "gone"), Unit("fake", "lost"), Unit("other", "b")},
+    )
+    assert [type(step) for step in made.steps] == [SkipUnit, PerformUnit, SkipUnit, SkipUnit]
+    skipped = [step for step in made.steps if isinstance(step, SkipUnit)]
+    assert [step.request_key for step in skipped] == ["a", "gone", "lost"]
+    assert {step.why for step in skipped} == {SkipReason.IN_FLIGHT}
+
+
+@pytest.mark.parametrize(
+    ("next_attempt_at", "is_due"),
+    [
+        ("2026-06-25T00:00:01.000Z", False),
+        ("2026-06-25T00:00:00.000Z", True),
+        ("2026-06-24T23:59:59.000Z", True),
+        ("whenever", True),
+        (None, True),
+    ],
+)
+def test_a_timer_retries_what_is_due_and_an_edge_everything(
+    driver: PassDriver, next_attempt_at: str | None, *, is_due: bool
+) -> None:
+    markers = book(unit={"status": "failed", "next_attempt_at": next_attempt_at})
+    (on_timer,) = plan(driver, FakeHandler(), markers).steps
+    (on_edge,) = plan(driver, FakeHandler(), markers, retry_all=True).steps
+    waiting = SkipUnit("fake", "unit", SkipReason.WAITING)
+    assert isinstance(on_edge, PerformUnit)
+    assert isinstance(on_timer, PerformUnit) if is_due else on_timer == waiting
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "is_done"),
+    [
+        ("done", SkipReason.DONE, True),
+        ("applied", SkipReason.DONE, True),
+        ("refused", SkipReason.REFUSED, False),
+    ],
+)
+def test_a_skip_says_why(
+    driver: PassDriver, status: str, why: SkipReason, *, is_done: bool
+) -> None:
+    (step,) = plan(driver, FakeHandler(), book(unit={"status": status}), retry_all=True).steps
+    assert step == SkipUnit("fake", "unit", why)
+    assert step.is_done is is_done
+
+
+def test_a_status_nobody_knows_is_performed(driver: PassDriver) -> None:
+    (step,) = plan(driver, FakeHandler(), book(unit={"status": "of tomorrow"})).steps
+    assert isinstance(step, PerformUnit)
+    assert step.marker == Marker({"status": "of tomorrow"})
+
+
+def test_a_unit_named_twice_is_performed_once(driver: PassDriver) -> None:
+    handler = FakeHandler(wanted=["b", "a", "b"])
+    steps = plan(driver, handler, MarkerBook()).steps
+    assert [step.action.request_key for step in steps if isinstance(step, PerformUnit)] == [
+        "b",
+        "a",
+    ]
+
+
+def test_the_reverse_gap_follows_the_forward_gap(driver: PassDriver) -> None:
+    handler = FakeReversibleHandler(wanted=["unit"])
+    markers = book(old={"status": "done"}, tried={"status": "failed"})
+    steps = plan(driver, handler, markers).steps
+    assert [type(step) for step in steps] == [PerformUnit, ReverseUnit, ForgetUnit]
+
+
+def test_other_kinds_are_never_touched(driver: PassDriver) -> None:
+    """contract §1: markers of a kind without a handler are never reversed."""
+    markers = MarkerBook().with_marker("attach", "claude", Marker({"status": "done"}))
+    assert plan(driver, FakeReversibleHandler(wanted=()), markers).steps == ()
+
+
+def test_a_handler_that_wants_nonsense_counts_as_broken(driver: PassDriver) -> None:
+    handler = FakeReversibleHandler()
+    handler.desired = lambda _ctx: None  # type: ignore[method-assign, assignment, return-value]
+    made = plan(driver, handler, book(old={"status": "done"}))
+    assert made.steps == ()
+    assert [failure.kind for failure in made.failures] == ["fake"]
+
+
+def test_the_delay_doubles_up_to_its_cap() -> None:
+    """contract §3: retry.min_s, retry.max_s."""
+    delays = [retry_delay_s(n, min_s=30, max_s=3600, jitter=0) for n in range(1, 10)]
+    assert delays == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+@given(st.integers(-5, 10**9), st.floats(0, 1, exclude_max=True))
+@settings(max_examples=100)
+def test_the_jitter_adds_at_most_a_tenth(attempts: int, jitter: float) -> None:
+    plain = retry_delay_s(attempts, min_s=30, max_s=3600, jitter=0)
+    assert 30 <= plain <= retry_delay_s(attempts, min_s=30, max_s=3600, jitter=jitter)
+    assert retry_delay_s(attempts, min_s=30, max_s=3600, jitter=jitter) <= plain * 1.1
