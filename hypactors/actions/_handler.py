@@ -129,6 +129,6 @@ def _checked(result: object) -> Outcome:
     """Return an outcome that a marker can record, whatever the hook returned."""
     if not isinstance(result, Outcome) or not isinstance(result.status, OutcomeStatus):
         return Outcome(OutcomeStatus.FAILED, reason=NO_OUTCOME)
-    if not is_json_object(dict(result.detail)):
+    if not is_json_object(result.detail):
         return Outcome(OutcomeStatus.FAILED, reason="handler returned a detail that is not JSON")
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -36,11 +37,14 @@ def encode_json(value: object) -> bytes:
 
 
 def is_json_object(value: object) -> bool:
-    """Tell whether ``value`` survives being written and read back."""
+    """Tell whether ``value`` is a mapping that survives being written and read back."""
+    if not isinstance(value, Mapping):
+        return False
     try:
-        return isinstance(decode_json(encode_json(value)), dict)
+        decode_json(encode_json(dict(value)))
     except (TypeError, ValueError, RecursionError):
         return False
+    return True
 
 
 def whole_number(value: object) -> int | None:

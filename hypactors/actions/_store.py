@@ -53,7 +53,7 @@ def set_aside(home: HypHome, now: datetime) -> Path | None:
         return None
     except OSError:
         source.rename(aside)  # a folder, or a file system without links
-    else:
+    if aside.is_file():
         aside.chmod(0o600)
     fsync_dir(source.parent)
     return aside

@@ -49,7 +49,7 @@ def plan(
 
 
 def test_a_unit_in_flight_is_neither_performed_nor_reversed(driver: PassDriver) -> None:
-    """contract §1: single flight is per unit."""
+    """Contract §1: single flight is per unit."""
     handler = FakeReversibleHandler(wanted=["a", "b"])
     made = plan(
         driver,
@@ -123,7 +123,7 @@ def test_the_reverse_gap_follows_the_forward_gap(driver: PassDriver) -> None:
 
 
 def test_other_kinds_are_never_touched(driver: PassDriver) -> None:
-    """contract §1: markers of a kind without a handler are never reversed."""
+    """Contract §1: markers of a kind without a handler are never reversed."""
     markers = MarkerBook().with_marker("attach", "claude", Marker({"status": "done"}))
     assert plan(driver, FakeReversibleHandler(wanted=()), markers).steps == ()
 
@@ -137,7 +137,7 @@ def test_a_handler_that_wants_nonsense_counts_as_broken(driver: PassDriver) -> N
 
 
 def test_the_delay_doubles_up_to_its_cap() -> None:
-    """contract §3: retry.min_s, retry.max_s."""
+    """Contract §3: retry.min_s, retry.max_s."""
     delays = [retry_delay_s(n, min_s=30, max_s=3600, jitter=0) for n in range(1, 10)]
     assert delays == [30, 60, 120, 240, 480, 960, 1920, 3600, 3600]
 

@@ -107,7 +107,7 @@ def test_having_been_done_is_carried_by_all_but_done(
 
 
 def test_a_replayed_run_changes_nothing() -> None:
-    """contract §5.3."""
+    """Contract §5.3."""
     outcome = Outcome(OutcomeStatus.FAILED, reason="X")
     first = marker_after(None, "key", outcome, now=NOW, run_id="r1")
     later = NOW + timedelta(hours=1)

@@ -276,12 +276,11 @@ def test_only_new_lines_of_a_grown_transcript_are_added(
     write_transcript(tmp_path, line(1))
     assert backfill.main(["claude", SINCE], env) == 0
     write_transcript(tmp_path, line(1), line(2))
+    capsys.readouterr()
 
     assert backfill.main(["claude", "claude", SINCE, "--json"], env) == 0
 
-    first, second = json.loads(capsys.readouterr().out.partition("\n{")[2].join(("{", "")))[
-        "providers"
-    ]
+    first, second = json.loads(capsys.readouterr().out)["providers"]
     assert (first["sessions_seen"], first["rows_written"], first["rows_skipped"]) == (1, 1, 0)
     assert (second["sessions_seen"], second["rows_written"], second["rows_skipped"]) == (0, 0, 1)
 

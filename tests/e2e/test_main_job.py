@@ -93,7 +93,7 @@ def test_a_failing_import_is_recorded_with_its_reason_and_retried_until_it_works
         if not flag.exists():
             flag.touch()
             print("starting", file=sys.stderr)
-            print("hyp backfill: the history is on fire", file=sys.stderr)
+            print("hyp backfill: error: the history is on fire", file=sys.stderr)
             sys.exit(1)
         print(json.dumps({{"providers": [{{"status": "ok", "rows_written": 42}}]}}))
     """)

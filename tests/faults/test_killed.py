@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from hypactors.processes import ProviderRuns, RunFolder
-from tests.e2e.machine import CLAUDE, eventually, session_lines
+from tests.e2e.machine import CLAUDE, HYP, eventually, session_lines
 
 if TYPE_CHECKING:
     from tests.e2e.machine import Machine
@@ -58,6 +58,13 @@ def pids_of(run: RunFolder) -> tuple[int, int]:
     assert pids is not None
     assert pids.import_ is not None
     return pids.launcher.pid, pids.import_.pid
+
+
+def log_of(run: RunFolder) -> str:
+    try:
+        return (run.path / "log.jsonl").read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def is_gone(pid: int) -> bool:
@@ -160,13 +167,8 @@ def test_a_second_signal_ends_the_import_and_leaves_nobody_behind(machine: Machi
 
 
 def test_an_import_that_ignores_sigterm_is_killed_after_the_grace(machine: Machine) -> None:
-    machine.import_with(
-        """
-        import signal
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        """
-        + WAITS_FOR_RELEASE.format(root=str(machine.root))
-    )
+    ignoring = "    import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    machine.import_with(ignoring + WAITS_FOR_RELEASE.format(root=str(machine.root)))
     machine.join()
     machine.environ |= {"HYP_SETTLE_S": "0.1", "HYP_GRACE_S": "0.1"}
     with machine.daemon() as daemon:
@@ -179,44 +181,36 @@ def test_an_import_that_ignores_sigterm_is_killed_after_the_grace(machine: Machi
 @pytest.mark.parametrize("victim", ["import", "launcher and import", "daemon"])
 def test_kill_9_in_mid_import_leaves_every_row_exactly_once(machine: Machine, victim: str) -> None:
     """With the real importer: some rows were committed when it died, and not all."""
-    machine.generate_transcripts("--seed", "3", "--megabytes", "6")
-    total = json.loads(
-        machine.hyp("backfill", "claude", "--since", "2000-01-01", "--json", "--dry-run").stdout
-    )
-    assert total["providers"][0]["items_seen"] > 0
-    machine.join({"name": CLAUDE, "config": {"backfill": {"window_days": 36500}}})
-    machine.environ["HYP_IMPORT_BATCH_ROWS"] = "200"
+    folder = machine.projects / "-work-project"
+    folder.mkdir()
+    for number in range(12):
+        lines = session_lines(4000, session=f"s{number:02}")
+        (folder / f"s{number:02}.jsonl").write_text("\n".join(lines))
+    machine.join({"name": CLAUDE, "config": {"backfill": {"window_days": 3650}}})
 
     with machine.daemon() as daemon:
         runs = ProviderRuns(machine.home, "claude")
-        eventually(
-            lambda: (
-                runs.runs()
-                and (pids := runs.runs()[0].pids()) is not None
-                and pids.import_ is not None
-                and machine.home.warehouse_dir.exists()
-                and any(machine.home.warehouse_dir.rglob("*.parquet"))
-            )
-        )
-        launcher, imported = pids_of(runs.runs()[0])
+        eventually(lambda: runs.runs() and "batch_committed" in log_of(runs.runs()[0]))
+        run = runs.runs()[0]
+        launcher, imported = pids_of(run)
+        for pid in {"import": [imported], "daemon": [daemon.process.pid]}.get(
+            victim, [launcher, imported]
+        ):
+            os.kill(pid, signal.SIGKILL)
         if victim == "daemon":
-            daemon.signal(signal.SIGKILL)
             assert daemon.wait() == -signal.SIGKILL
+            assert not is_gone(imported), "the import goes on without its daemon"
         else:
-            for pid in (imported,) if victim == "import" else (launcher, imported):
-                os.kill(pid, signal.SIGKILL)
             eventually(lambda: is_gone(imported))
-        if victim == "daemon":
-            assert machine.run_once().returncode == 0
-        else:
+            assert "import_finished" not in log_of(run)
             eventually(lambda: machine.marker().get("status") == "done")
+    if victim == "daemon":
+        assert machine.run_once().returncode == 0
 
-    counted = machine.query(
-        "select count(*) as n, count(distinct part_id) as parts from ai_gateway_messages"
-    )[0]
-    assert counted["n"] == counted["parts"]
-    again = json.loads(machine.hyp("backfill", "claude", "--since", "2000-01-01", "--json").stdout)
-    assert again["providers"][0]["rows_written"] == 0, "nothing was missing"
+    assert machine.marker()["status"] == "done"
+    assert machine.query(
+        "select count(*) as rows, count(distinct part_id) as parts from ai_gateway_messages"
+    ) == [{"rows": 48_000, "parts": 48_000}]
 
 
 def test_a_manual_import_and_the_daemons_never_run_at_once(machine: Machine) -> None:
@@ -226,29 +220,16 @@ def test_a_manual_import_and_the_daemons_never_run_at_once(machine: Machine) -> 
     patient_import(machine)
     with machine.daemon():
         live_run(machine)
-        manual_environ = {"HYP_BACKFILL_COMMAND": ""}
-        import subprocess  # noqa: PLC0415
-        import sys  # noqa: PLC0415
-
-        manual = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "hypactors",
-                "backfill",
-                "claude",
-                "--since",
-                "2000-01-01",
-            ],
-            env={**machine.environ, **manual_environ},
+        with subprocess.Popen(
+            [*HYP, "backfill", "claude", "--since", "2000-01-01"],
+            env=machine.environ,
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-        )
-        assert manual.stderr is not None
-        assert "another import" in manual.stderr.readline()
-        release(machine)
-        output, _ = manual.communicate(timeout=60)
+        ) as manual:
+            assert manual.stderr is not None
+            assert "another import" in manual.stderr.readline()
+            release(machine)
+            output, _ = manual.communicate(timeout=60)
         assert manual.returncode == 0
         assert "rows_written=4" in output
