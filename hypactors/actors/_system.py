@@ -105,7 +105,7 @@ class System:
         self._context = context
         self._post = post
         self._timers = ThreadTimers()
-        self._watch = RunWatch()
+        self._watch = RunWatch(context.log)
         self._busy: dict[str, bool] = {}
         self._supervisor: Any = None
 

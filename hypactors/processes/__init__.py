@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hypactors.processes._procfs import boot_id
     from hypactors.processes._records import PidRecord, RunRecord, RunResult
     from hypactors.processes._runs import LiveRun, ProviderRuns, RunFolder, find_live_runs
-    from hypactors.processes._signals import kill, settle, terminate
+    from hypactors.processes._signals import kill, terminate
     from hypactors.processes._state import RunFacts, RunState, decide, inspect
     from hypactors.processes._watch import RunWatch
 
@@ -51,7 +51,6 @@ __all__ = [
     "is_running",
     "kill",
     "launch",
-    "settle",
     "terminate",
 ]
 
@@ -63,7 +62,7 @@ _MODULES = {
     "_procfs": ("boot_id",),
     "_records": ("PidRecord", "RunRecord", "RunResult"),
     "_runs": ("LiveRun", "ProviderRuns", "RunFolder", "find_live_runs"),
-    "_signals": ("kill", "settle", "terminate"),
+    "_signals": ("kill", "terminate"),
     "_state": ("RunFacts", "RunState", "decide", "inspect"),
     "_watch": ("RunWatch",),
 }

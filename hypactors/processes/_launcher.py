@@ -7,6 +7,7 @@ the daemon, so that no result is lost, and it stays small: standard library, not
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
         write_pids(run_dir, launcher, None)
         pid = start_import(command, run_dir)
     except (OSError, ValueError) as error:
-        launch_error = f"{type(error).__name__}: {error}"
+        launch_error = describe_error(error)
     else:
         # A full disk must not end the watch over an import that runs.
         with contextlib.suppress(OSError):
@@ -49,6 +50,14 @@ def main(argv: list[str]) -> int:
         status = wait_for(pid)
     write_result(run_dir, status, launch_error, started_at)
     return 0
+
+
+def describe_error(error: OSError | ValueError) -> str:
+    """Return what an operator searches for: the system's name of the error, then the rest."""
+    if isinstance(error, OSError) and error.errno is not None:
+        name = errno.errorcode.get(error.errno, f"errno {error.errno}")
+        return f"{name}: {error.strerror}: {error.filename}"
+    return str(error)
 
 
 def reset_signals() -> None:

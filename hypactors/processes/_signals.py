@@ -1,4 +1,4 @@
-"""Ending runs: asking, forcing, and waiting for the end.
+"""Ending runs: asking and forcing.
 
 Nothing is signalled unless its identity fits the records and the run id is found in it
 (contract §5.4); children of such a process are known by descent.
@@ -9,22 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import psutil
 
 from hypactors.processes._identity import carries_run_id, inherits_run_id, is_running
-from hypactors.processes._state import inspect
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Sequence
-
     from hypactors.processes._identity import ProcessIdentity
     from hypactors.processes._runs import RunFolder
 
-LOOK_AGAIN_S = 0.25
 # Stopped processes start no others, so two rounds find a whole tree; more is somebody fighting.
 TREE_ROUNDS = 10
 
@@ -63,28 +57,6 @@ def kill(folder: RunFolder) -> bool:
         _send(process, signal.SIGKILL)
     killed_launcher = launcher is not None and _send(launcher, signal.SIGKILL)
     return bool(tree) or killed_launcher
-
-
-def settle(
-    folders: Sequence[RunFolder], *, budget_s: float, stop_waiting: threading.Event
-) -> list[RunFolder]:
-    """Wait until the runs are over, for at most ``budget_s``; return those that are not.
-
-    Setting the event, as a second signal to the daemon does, ends the wait within a quarter of
-    a second or sooner. Only looks: reaping is the watch's business.
-    """
-    deadline = time.monotonic() + budget_s
-    while True:
-        alive = [folder for folder in folders if _may_be_alive(folder)]
-        remaining_s = deadline - time.monotonic()
-        if not alive or remaining_s <= 0 or stop_waiting.is_set():
-            return alive
-        stop_waiting.wait(min(LOOK_AGAIN_S, remaining_s))
-
-
-def _may_be_alive(folder: RunFolder) -> bool:
-    # The launcher goes a moment after its result is there.
-    return folder.is_live() or not inspect(folder).is_over
 
 
 def _verified(folder: RunFolder) -> tuple[psutil.Process | None, psutil.Process | None]:

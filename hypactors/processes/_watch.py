@@ -8,8 +8,6 @@ import select
 import threading
 from typing import TYPE_CHECKING
 
-import structlog
-
 from hypactors.processes._identity import is_running
 from hypactors.processes._state import inspect
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import psutil
+    from structlog.typing import FilteringBoundLogger
 
     from hypactors.processes._identity import ProcessIdentity
     from hypactors.processes._runs import RunFolder
@@ -34,8 +33,8 @@ class RunWatch:
     replaces the callback and starts no second reaper. Closing leaves the processes alone.
     """
 
-    def __init__(self) -> None:
-        self._log = structlog.get_logger(__name__)
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
         self._guard = threading.Lock()
         self._watched: dict[str, _Watched] = {}
         self._is_closed = False
@@ -115,9 +114,9 @@ class RunWatch:
         try:
             if not run.is_over():
                 return False
-        except Exception:  # noqa: BLE001 - the edge of the thread, which serves other runs too
+        except Exception as error:  # noqa: BLE001 - the edge of the thread, which serves others too
             # A full descriptor table or a sick disk: the run is not over, and we look again.
-            self._log.exception("run_watch_look_failed", run_id=run.folder.run_id)
+            self._log.error("run_watch_look_failed", run_id=run.folder.run_id, detail=repr(error))
             run.forget_descriptor()
             return False
         with self._guard:
@@ -128,8 +127,10 @@ class RunWatch:
                 return True
         try:
             on_over(run.folder.run_id)
-        except Exception:  # noqa: BLE001 - as above
-            self._log.exception("run_watch_callback_failed", run_id=run.folder.run_id)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log.error(
+                "run_watch_callback_failed", run_id=run.folder.run_id, detail=repr(error)
+            )
         return True
 
 

@@ -115,10 +115,12 @@ class ScanContext:
 class Scan(Protocol):
     """One provider's look at the disk, for one run."""
 
-    sources: Sequence[Path]
-    """The files that hold sessions, in an order that does not change while they do not."""
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The files that hold sessions, in an order that does not change while they do not."""
+        ...
 
-    def exchanges(self, source: Path) -> Iterator[Exchange]:
+    def exchanges(self, source: Path, /) -> Iterator[Exchange]:
         """Yield the sessions of one file. What cannot be read becomes a finding."""
         ...
 
@@ -131,6 +133,6 @@ class Provider(Protocol):
     datasets: tuple[str, ...]
     summary: str
 
-    def scan(self, context: ScanContext) -> Scan:
+    def scan(self, context: ScanContext, /) -> Scan:
         """Find the files. Same files and window: same exchanges, in the same order."""
         ...

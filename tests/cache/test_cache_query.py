@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +11,9 @@ from hypactors.cache._query import one_line
 from hypactors.errors import HypError
 from hypactors.paths import HypHome
 from hypactors.providers import Exchange, Message, Row, expand
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def row(name: str) -> list[Row]:
@@ -160,9 +162,7 @@ def test_errors_are_one_line_with_the_position(home: HypHome) -> None:
     with pytest.raises(HypError) as caught:
         query(home, "selec 1")
 
-    assert str(caught.value) == (
-        'Parser Error: syntax error at or near "selec" (line 1, column 1)'
-    )
+    assert str(caught.value) == ('Parser Error: syntax error at or near "selec" (line 1, column 1)')
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,9 @@ from hypactors.cache._catalog import open_for_reading, open_for_writing
 from hypactors.cache._schema import COLUMNS, INGEST_SEQ, TABLE, arrow_schema, iceberg_schema
 from hypactors.paths import HypHome
 from hypactors.providers import ROW_COLUMNS, Exchange, Message, Row, expand
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def rows(*names: str, session: str = "s", created_ms: int = 1_793_520_000_000) -> list[Row]:

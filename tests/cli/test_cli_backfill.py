@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hypactors.cli import backfill
+from hypactors.cli import backfill, query
 from hypactors.cli._import_options import Options, parse_options
 from hypactors.config import PluginEntry
 from hypactors.errors import UsageError
@@ -65,8 +65,6 @@ def line(number: int, text: str = "hello") -> dict[str, Any]:
 
 def stored(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """Read the whole table back as ``hyp query`` prints it."""
-    from hypactors.cli import query
-
     sql = "select * from ai_gateway_messages order by part_id"
     assert query.main(["sql", sql, "--json"], env) == 0
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
@@ -211,9 +209,7 @@ def test_the_plan_in_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture
         "    (provider did not return a plan)\n"
     )
     assert backfill.main(["plan"], env) == 0
-    assert capsys.readouterr().out == (
-        "backfill plan (retention=90d)\n  (no providers selected)\n"
-    )
+    assert capsys.readouterr().out == ("backfill plan (retention=90d)\n  (no providers selected)\n")
     assert backfill.main(["plan", "claude", "--json"], env) == 0
     assert json.loads(capsys.readouterr().out) == {
         "run_id": "dev-1",
@@ -469,7 +465,8 @@ def test_a_home_without_transcripts_is_fine(
 @pytest.mark.process
 def test_the_list_does_not_load_the_data_plane(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from hypactors.cli.backfill import main; code = main(['list'], os.environ);"
+        "import os, sys; from hypactors.cli.backfill import main;"
+        "code = main(['list'], os.environ);"
         "sys.exit(code or bool({'pyarrow', 'pyiceberg', 'duckdb'} & set(sys.modules)))"
     )
     subprocess.run(

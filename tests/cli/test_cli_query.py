@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ from hypactors.cli import query
 from hypactors.cli._query_output import json_lines, table_lines
 from hypactors.paths import HypHome
 from hypactors.providers import Exchange, Message, expand
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -70,8 +72,11 @@ def test_no_rows_are_an_empty_array(
 def test_a_table_is_aligned_and_cannot_paint_the_terminal(
     capsys: pytest.CaptureFixture[str], environ: dict[str, str]
 ) -> None:
-    sql = "select content_text, part_index, model from ai_gateway_messages union all select 'x', 1234, 'm'"
-    code, out, _ = run(capsys, environ, "sql", f"{sql} order by part_index")
+    sql = (
+        "select content_text, part_index, model from ai_gateway_messages "
+        "union all select 'x', 1234, 'm' order by part_index"
+    )
+    code, out, _ = run(capsys, environ, "sql", sql)
 
     assert code == 0
     lines = out.splitlines()
@@ -199,7 +204,7 @@ def test_a_long_result_is_written_as_it_comes() -> None:
 @pytest.mark.process
 def test_a_terminal_that_cannot_show_a_character_is_no_error(environ: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "hypactors", "query", "sql", "select 'α' as a"],
+        [sys.executable, "-m", "hypactors", "query", "sql", "select '\u0436' as a"],
         env={**environ, "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         check=True,

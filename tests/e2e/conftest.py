@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.processes.testing import no_child_left
 from tests.e2e.machine import Machine
+from tests.processes.lab import no_child_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.paths import HypHome
-from hypactors.processes.testing import RunLab, no_child_left
+from tests.processes.lab import RunLab, no_child_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

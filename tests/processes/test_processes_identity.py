@@ -19,7 +19,7 @@ from hypactors.processes import (
 )
 from hypactors.processes._identity import inherits_run_id
 from hypactors.processes._procfs import parse_start_ticks, start_ticks
-from hypactors.processes.testing import known
+from tests.processes.lab import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import pytest
 
 from hypactors.clock import parse_iso
 from hypactors.processes import ImportLock, RunState, boot_id, identify, inspect, is_free, launch
-from hypactors.processes.testing import (
+from tests.processes.lab import (
     PATIENT,
     POLITE,
     RunLab,
@@ -149,7 +149,7 @@ def test_command_that_does_not_exist_is_a_launch_error(lab: RunLab, command: str
     lab.next_over()
     exit_code, signal_name, launch_error = last_result(lab)
     assert (exit_code, signal_name) == (None, None)
-    assert "No such file or directory" in known(launch_error)
+    assert known(launch_error).startswith("ENOENT: No such file or directory: ")
     assert command in known(launch_error)
     assert inspect(folder) is RunState.FINISHED
     assert known(folder.pids()).import_ is None

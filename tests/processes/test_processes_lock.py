@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.processes import ImportLock, is_free
-from hypactors.processes.testing import known
+from tests.processes.lab import known
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from hypactors.processes import (
     identify,
 )
 from hypactors.processes._records import read_record
-from hypactors.processes.testing import NOW, known
+from tests.processes.lab import NOW, known
 
 if TYPE_CHECKING:
     from hypactors.paths import HypHome

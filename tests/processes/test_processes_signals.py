@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +11,6 @@ import psutil
 import pytest
 
 from hypactors.processes import (
-    ImportLock,
     PidRecord,
     RunState,
     boot_id,
@@ -21,11 +18,9 @@ from hypactors.processes import (
     inspect,
     is_free,
     kill,
-    settle,
     terminate,
 )
-from hypactors.processes.testing import (
-    DEADLINE_S,
+from tests.processes.lab import (
     FAMILY,
     PATIENT,
     POLITE,
@@ -199,54 +194,6 @@ def test_stopped_launcher_is_killed_with_its_import(lab: RunLab) -> None:
     assert kill(folder)
     assert lab.next_over() == folder.run_id
     assert inspect(folder) is RunState.INTERRUPTED
-
-
-def test_settle_returns_when_the_runs_are_over(lab: RunLab) -> None:
-    folder = lab.start(POLITE)
-    terminate(folder)
-    assert settle([folder], budget_s=DEADLINE_S, stop_waiting=threading.Event()) == []
-    assert known(folder.result()).exit_code == 7
-    lab.next_over()
-
-
-def test_settle_reports_what_is_alive_at_the_end_of_the_budget(lab: RunLab) -> None:
-    folder = lab.start(PATIENT)
-    assert settle([folder], budget_s=0.0, stop_waiting=threading.Event()) == [folder]
-    kill(folder)
-    lab.next_over()
-
-
-def test_settle_ends_early_when_it_is_told_to(lab: RunLab) -> None:
-    folder = lab.start(PATIENT)
-    stop_waiting = threading.Event()
-    stop_waiting.set()
-    before = time.monotonic()
-    assert settle([folder], budget_s=600, stop_waiting=stop_waiting) == [folder]
-    assert time.monotonic() - before < DEADLINE_S
-    kill(folder)
-    lab.next_over()
-
-
-def test_settle_leaves_the_reaping_to_the_watch(lab: RunLab) -> None:
-    """Style: one reaper a child, or its status is lost."""
-    folder, process = lab.launch(sys.executable, "-c", "raise SystemExit(0)")
-    assert settle([folder], budget_s=DEADLINE_S, stop_waiting=threading.Event()) == []
-    assert process.status() == psutil.STATUS_ZOMBIE
-    lab.watch.watch(folder, process, lab.over.put)
-    lab.next_over()
-    assert process.returncode == 0
-
-
-def test_settle_waits_for_a_run_that_is_still_starting(lab: RunLab) -> None:
-    """Contract §5.2."""
-    with known(ImportLock.try_take(lab.lock_path)):
-        folder = lab.record("hyp")
-        assert settle([folder], budget_s=0.0, stop_waiting=threading.Event()) == [folder]
-    assert settle([folder], budget_s=0.0, stop_waiting=threading.Event()) == []
-
-
-def test_settle_of_nothing_takes_no_time() -> None:
-    assert settle([], budget_s=600, stop_waiting=threading.Event()) == []
 
 
 def test_stopped_import_is_killed_all_the_same(lab: RunLab) -> None:

@@ -18,7 +18,7 @@ from hypactors.processes import (
     inspect,
     is_free,
 )
-from hypactors.processes.testing import RunLab, known
+from tests.processes.lab import RunLab, known
 
 RESULT = RunResult(
     run_id="r", exit_code=0, signal=None, started_at="", ended_at="", launch_error=None

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from hypactors.processes import ImportLock, RunState, RunWatch, inspect, is_free
 from hypactors.processes import _watch as watch_module
-from hypactors.processes.testing import (
+from tests.processes.lab import (
     DEADLINE_S,
     PATIENT,
     RunLab,
@@ -37,7 +38,7 @@ DAEMON = """
 import os, pathlib, signal, sys
 from hypactors.paths import HypHome
 from hypactors.processes import RunWatch
-from hypactors.processes.testing import PATIENT, RunLab
+from tests.processes.lab import PATIENT, RunLab
 lab = RunLab(HypHome(pathlib.Path(sys.argv[1])))
 folder = lab.start(PATIENT)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -47,7 +48,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.fixture
 def fresh_watch() -> Iterator[RunWatch]:
     """Give a watch that did not start what it watches, as after a restart of the daemon."""
-    watch = RunWatch()
+    watch = RunWatch(structlog.get_logger())
     yield watch
     watch.close()
     assert not watch._thread.is_alive()
@@ -229,7 +230,7 @@ def test_closing_ends_the_thread_and_leaves_the_processes_alone(lab: RunLab) -> 
 def test_closing_leaves_no_descriptor_open(lab: RunLab) -> None:
     folder = lab.start(PATIENT)
     before = len(list(OPEN_DESCRIPTORS.iterdir()))
-    watch = RunWatch()
+    watch = RunWatch(structlog.get_logger())
     watch.watch(folder, None, lab.over.put)
     eventually(lambda: watch._watched[folder.run_id].descriptor is not None)
     watch.close()

@@ -120,7 +120,11 @@ def test_lone_surrogates_are_replaced_and_what_they_were_in_is_kept() -> None:
     other = parse_line(b'{"uuid":"\\udc00","message":{"content":"a"}}')
 
     assert isinstance(line, RaggedLine)
-    assert (line.uuid, line.message, line.raw_content) == ("\ufffd", {"content": "a\ufffd"}, "a\ud800")
+    assert (line.uuid, line.message, line.raw_content) == (
+        "\ufffd",
+        {"content": "a\ufffd"},
+        "a\ud800",
+    )
     assert other is not None
     assert not isinstance(other, RaggedLine)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +21,9 @@ from hypactors.providers import (
 from hypactors.providers.claude import PROVIDER
 from hypactors.providers.claude._context import context_file, read_context
 from hypactors.providers.claude._git import GitLookup, redact_remote
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Line = dict[str, Any]
 

@@ -217,8 +217,7 @@ def test_payloads_of_data_urls_are_stripped() -> None:
     [row] = blocks({"type": "text", "text": "see data:image/png;base64,iVBO+/= and data:;base64,A"})
 
     assert row.content_text == (
-        "see data:image/png;base64,<stripped> "
-        "and data:application/octet-stream;base64,<stripped>"
+        "see data:image/png;base64,<stripped> and data:application/octet-stream;base64,<stripped>"
     )
 
 
@@ -258,8 +257,10 @@ def test_what_a_message_says_wins_over_the_exchange() -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["type", "text", "content", "id", "input", "x"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "text", "content", "id", "input", "x"]), inner)
+    ),
     max_leaves=8,
 )
 

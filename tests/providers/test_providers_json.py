@@ -56,9 +56,7 @@ def test_numbers_print_as_doubles(value: float, printed: str) -> None:
 def test_keys_are_sorted_with_array_indexes_first() -> None:
     value = {"b": 1, "10": 2, "9": 3, "a": {"z": [], "y": True}, "01": 4, "4294967295": 5}
 
-    assert canonical(value) == (
-        '{"9":3,"10":2,"01":4,"4294967295":5,"a":{"y":true,"z":[]},"b":1}'
-    )
+    assert canonical(value) == ('{"9":3,"10":2,"01":4,"4294967295":5,"a":{"y":true,"z":[]},"b":1}')
 
 
 def test_keys_are_sorted_by_utf16_code_units() -> None:

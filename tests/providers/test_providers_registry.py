@@ -75,7 +75,7 @@ def test_an_ill_shaped_contribution_is_named(
 def test_a_contribution_that_cannot_be_loaded_is_named() -> None:
     point = EntryPoint(name="gone", value="no_such_module_here:PROVIDER", group=GROUP)
 
-    with pytest.raises(ImportRunError, match="provider 'gone' of no_such_module_here.* loaded"):
+    with pytest.raises(ImportRunError, match=r"provider 'gone' of no_such_module_here.* loaded"):
         find_providers([point])
 
 

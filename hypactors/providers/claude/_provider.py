@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypactors.providers._findings import Findings
-    from hypactors.providers._protocol import Exchange, ScanContext
+    from hypactors.providers._protocol import Exchange, Provider, ScanContext
     from hypactors.providers.claude._context import ContextRecord
 
 
@@ -67,4 +67,4 @@ def _records(path: Path, findings: Findings) -> tuple[ContextRecord, ...]:
         return ()
 
 
-PROVIDER = ClaudeProvider()
+PROVIDER: Provider = ClaudeProvider()

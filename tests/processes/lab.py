@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import psutil
+import structlog
 
 from hypactors.processes._launch import launch
 from hypactors.processes._lock import ImportLock
@@ -82,7 +83,7 @@ class RunLab:
         self.runs = ProviderRuns(home, "claude")
         self.lock_path = home.import_lock("claude")
         self.over: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.watch = RunWatch()
+        self.watch = RunWatch(structlog.get_logger())
         self._count = 0
 
     def record(self, *argv: str) -> RunFolder:
