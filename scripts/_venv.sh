@@ -20,5 +20,5 @@ ensure_venv() {
         echo "setting up $(basename "$directory") ..." >&2
         "$(find_python)" -m venv "$directory"
     fi
-    "$directory/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    "$directory/bin/python" -m pip install -qq --disable-pip-version-check "$@"
 }

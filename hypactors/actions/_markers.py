@@ -112,7 +112,7 @@ def asset_paths(value: object) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class MarkerBook:
-    """All markers by kind and request key. Never changed in place.
+    """All markers by kind and request key, no kind without any. Never changed in place.
 
     A kind that nobody touched is written back byte for byte, so that what another client recorded
     there is safe with us. Two books are equal when they hold the same markers.
@@ -186,7 +186,6 @@ class MarkerBook:
         members = [
             b"  %b: %b" % (encode_json(kind), self._encode_bucket(kind, bucket))
             for kind, bucket in self.buckets.items()
-            if bucket
         ]
         return b"{\n%b\n}\n" % b",\n".join(members) if members else b"{}\n"
 

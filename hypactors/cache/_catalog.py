@@ -10,6 +10,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
 from hypactors.cache import _schema
+from hypactors.cache._durable_io import DurableFileIO
 from hypactors.cache._lock import DatasetLock
 
 if TYPE_CHECKING:
@@ -66,5 +67,6 @@ def _catalog(home: HypHome, *, is_new: bool) -> SqlCatalog:
         "hyp",
         uri=uri,
         warehouse=str(home.warehouse_dir),
+        **{"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"},
         init_catalog_tables=str(is_new).lower(),
     )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.actions.testing import PassDriver
 from hypactors.clock import ManualClock
 from hypactors.paths import HypHome
+from tests.actions.fakes import PassDriver
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -30,8 +30,8 @@ from hypactors.config import ConfigDocument, PluginEntry
 from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
-    from hypactors.actions.testing import PassDriver
     from hypactors.paths import HypHome
+    from tests.actions.fakes import PassDriver
 
 NOW = datetime(2026, 6, 25, tzinfo=UTC)
 CLAUDE = ProviderRef("claude", "@hypaware/claude")

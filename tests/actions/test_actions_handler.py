@@ -16,11 +16,11 @@ from hypactors.actions import (
     perform_safely,
     reverse_safely,
 )
-from hypactors.actions.testing import FakeFreshnessHandler, FakeHandler, FakeReversibleHandler
 from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
+from tests.actions.fakes import FakeFreshnessHandler, FakeHandler, FakeReversibleHandler
 
 if TYPE_CHECKING:
-    from hypactors.actions.testing import PassDriver
+    from tests.actions.fakes import PassDriver
 
 ACTION = DesiredAction("unit")
 
@@ -68,6 +68,14 @@ def test_an_exception_becomes_an_outcome(
     assert performed == Outcome(OutcomeStatus(status), reason=reason)
     undone = reverse_safely(handler, "unit", driver.context(), Marker({}))
     assert undone == Outcome(OutcomeStatus.FAILED, reason=reason)
+
+
+def test_a_refusal_to_reverse_is_a_failure(driver: PassDriver) -> None:
+    """client-actions §2."""
+    handler = FakeReversibleHandler()
+    handler.undo_outcomes.append(Outcome(OutcomeStatus.REFUSED, reason="locked"))
+    undone = reverse_safely(handler, "unit", driver.context(), Marker({}))
+    assert undone == Outcome(OutcomeStatus.FAILED, reason="locked")
 
 
 @pytest.mark.parametrize("returned", [None, "done", True, Outcome("done")])  # type: ignore[arg-type]

@@ -63,6 +63,7 @@ def test_exit_0_is_done_whatever_was_printed(stdout: bytes, rows: int | None) ->
         (result(1), "hyp backfill exited with code 1"),
         (result(2, document(5)), "hyp backfill exited with code 2"),
         (result(None, signal="SIGKILL"), "hyp backfill was killed by SIGKILL"),
+        (result(0, document(5), signal="SIGTERM"), "hyp backfill was killed by SIGTERM"),
         (result(None), "hyp backfill ended without an exit code"),
         (
             result(None, launch_error="[Errno 2] ENOENT: 'hyp'"),

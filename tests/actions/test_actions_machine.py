@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from hypactors.actions import read_markers, save_markers, set_aside
-from hypactors.actions.testing import FakeFreshnessHandler, PassDriver
 from hypactors.clock import ManualClock
 from hypactors.messages import Outcome, OutcomeStatus
 from hypactors.paths import HypHome
+from tests.actions.fakes import FakeFreshnessHandler, PassDriver
 
 FOREIGN = b'{"claude": {"status":"done", "n": 1.50, "s": "\\u00e9"}, "x" : {}}'
 KEYS = st.sampled_from(["a", "b"])

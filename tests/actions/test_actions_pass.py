@@ -10,20 +10,20 @@ import pytest
 
 from hypactors.actions import ActionRefused, MarkerBook, read_markers, save_markers
 from hypactors.actions._markers import Marker
-from hypactors.actions.testing import (
+from hypactors.messages import Outcome, OutcomeStatus
+from tests.actions.fakes import (
     FakeFreshnessHandler,
     FakeHandler,
     FakeReversibleHandler,
     PassDriver,
 )
-from hypactors.messages import Outcome, OutcomeStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hypactors.actions.testing import PassResult
     from hypactors.clock import ManualClock
     from hypactors.paths import HypHome
+    from tests.actions.fakes import PassResult
 
 NOW = "2026-06-25T00:00:00.000Z"
 DONE = Outcome(OutcomeStatus.DONE)
@@ -148,11 +148,14 @@ def test_a_stale_unit_is_performed_again(driver: PassDriver) -> None:
     assert len(handler.performed) == 2
 
 
-def test_a_broken_freshness_check_counts_as_current(driver: PassDriver) -> None:
-    """client-actions A10."""
+@pytest.mark.parametrize("freshness", [RuntimeError("broken"), None])
+def test_a_broken_freshness_check_counts_as_current(
+    driver: PassDriver, freshness: Exception | None
+) -> None:
+    """client-actions A10: only an explicit false is stale."""
     handler = FakeFreshnessHandler()
     driver.run(handler)
-    handler.freshness = RuntimeError("broken")
+    handler.freshness = freshness
     assert outcomes(driver.run(handler)) == ["skipped"]
 
 

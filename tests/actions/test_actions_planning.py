@@ -21,12 +21,14 @@ from hypactors.actions import (
     plan_pass,
     retry_delay_s,
 )
-from hypactors.actions.testing import FakeHandler, FakeReversibleHandler
+from hypactors.messages import DesiredAction
+from tests.actions.fakes import FakeHandler, FakeReversibleHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from hypactors.actions.testing import PassDriver
+    from hypactors.actions import ActionContext
+    from tests.actions.fakes import PassDriver
 
 
 def book(**markers: dict[str, Any]) -> MarkerBook:
@@ -106,8 +108,21 @@ def test_a_status_nobody_knows_is_performed(driver: PassDriver) -> None:
     assert step.marker == Marker({"status": "of tomorrow"})
 
 
-def test_a_unit_named_twice_is_performed_once(driver: PassDriver) -> None:
-    handler = FakeHandler(wanted=["b", "a", "b"])
+class TwiceHandler(FakeHandler):
+    """Names one unit twice, with different parameters."""
+
+    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction]:  # noqa: ARG002
+        return [DesiredAction("unit", {"n": 1}), DesiredAction("unit", {"n": 2})]
+
+
+def test_of_a_unit_named_twice_the_first_counts(driver: PassDriver) -> None:
+    (step,) = plan(driver, TwiceHandler(), MarkerBook()).steps
+    assert isinstance(step, PerformUnit)
+    assert step.action.params == {"n": 1}
+
+
+def test_units_are_performed_in_the_order_of_the_wish(driver: PassDriver) -> None:
+    handler = FakeHandler(wanted=["b", "a"])
     steps = plan(driver, handler, MarkerBook()).steps
     assert [step.action.request_key for step in steps if isinstance(step, PerformUnit)] == [
         "b",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from hypactors.cache import MessageWriter, query
 from hypactors.cache._catalog import open_for_reading, open_for_writing
@@ -168,6 +170,33 @@ def test_a_commit_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
 
     assert list(writer.commit(rows("b"), files=1).fresh) == [0]
     assert fetch(home, "select count(*) from ai_gateway_messages") == [(2,)]
+
+
+def test_every_file_and_folder_is_on_disk_before_the_catalog_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = HypHome(tmp_path)
+    synced: list[tuple[int, int]] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        synced.append((found.st_dev, found.st_ino))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    writer = MessageWriter(home, run_id="r")
+    monkeypatch.setattr(SqlCatalog, "commit_table", _refuse_commit)
+    with pytest.raises(InterruptedError):
+        writer.commit(rows("a"), files=1)
+
+    paths = [path for path in home.warehouse_dir.rglob("*") if path.name[0] != "."]
+    assert {path.suffix for path in paths} == {"", ".parquet", ".avro", ".json"}
+    assert {(path.stat().st_dev, path.stat().st_ino) for path in paths} <= set(synced)
+
+
+def _refuse_commit(*_: Any) -> None:
+    raise InterruptedError
 
 
 @pytest.mark.parametrize("name", ["with space", "ümläut", "q?h#p%20'", "a[1]*"])

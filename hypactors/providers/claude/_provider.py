@@ -26,7 +26,7 @@ class ClaudeProvider:
 
     name = "claude"
     plugin = "@hypaware/claude"
-    datasets = ("ai_gateway_messages",)
+    datasets: tuple[str, ...] = ("ai_gateway_messages",)
     summary = "Import local Claude Code transcripts into ai_gateway_messages"
 
     def scan(self, context: ScanContext) -> ClaudeScan:

@@ -1,6 +1,6 @@
 """Handlers that do as they are told, and passes without actors.
 
-For tests only: a ``PassDriver`` waits for every runner, which the daemon never does.
+A ``PassDriver`` waits for every runner, which the daemon never does.
 """
 
 from __future__ import annotations
@@ -79,12 +79,12 @@ class FakeReversibleHandler(FakeHandler):
 class FakeFreshnessHandler(FakeReversibleHandler):
     """Its done units are as fresh as ``freshness`` says; an exception there is raised."""
 
-    freshness: bool | Exception = True
+    freshness: bool | Exception | None = True
 
     def is_current(self, marker: Marker, action: DesiredAction, ctx: ActionContext) -> bool:  # noqa: ARG002
         if isinstance(self.freshness, Exception):
             raise self.freshness
-        return self.freshness
+        return self.freshness  # type: ignore[return-value]  # None is what a broken hook returns
 
 
 @dataclass(frozen=True, slots=True)
