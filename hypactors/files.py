@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 def ensure_private_dir(path: Path) -> None:
-    """Make ``path`` (and its parents), owner-only; tighten it when it is already there."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Make ``path`` and the parents it lacks, owner-only; tighten it when it is already there."""
+    if not path.parent.exists():
+        ensure_private_dir(path.parent)
+    path.mkdir(exist_ok=True, mode=0o700)
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)
 

@@ -267,7 +267,13 @@ class Daemon:
         state = DaemonState.HEALTHY if config.layers.is_usable else DaemonState.DEGRADED
         if state is not self._state:
             log = self._log.info if state is DaemonState.HEALTHY else self._log.warning
-            log(f"daemon.{state}", state=state, sources=[], sinks=[], warnings=self._warnings)
+            log(
+                f"daemon.{state}",
+                state=state,
+                sources=[],
+                sinks=[],
+                warnings=self._warnings or None,
+            )
         self._enter(state)
 
     # Stopping

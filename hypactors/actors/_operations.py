@@ -44,7 +44,11 @@ def operations(
 
     def stop_daemon(args: Mapping[str, Any]) -> object:
         stop(args.get("now") is True)
-        return {"pid": os.getpid(), "settle_s": context.settings.settle_s}
+        return {
+            "pid": os.getpid(),
+            "settle_s": context.settings.settle_s,
+            "waits_for": system.busy_runners(),
+        }
 
     def reload_config(_args: Mapping[str, Any]) -> object:
         reload()

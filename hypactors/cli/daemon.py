@@ -13,6 +13,7 @@ from hypactors import control
 from hypactors.errors import ControlError, HomeBusyError, HypError, UsageError
 from hypactors.files import read_if_present
 from hypactors.paths import HypHome
+from hypactors.status import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,10 +123,12 @@ def _stop(home: HypHome, *, now: bool) -> int:
     try:
         stopping = control.request(home, "stop", {"now": now}, timeout_s=5.0)
         pid, settle_s = int(stopping["pid"]), float(stopping["settle_s"])
+        waits_for = ", ".join(map(str, stopping["waits_for"]))
     except ControlError:
         sys.stdout.write(f"hyp daemon: not running on {home.root}\n")
         return 0
-    sys.stderr.write(f"hyp daemon: stopping (pid {pid}); waits up to {settle_s:g} s for imports\n")
+    if waits_for and not now:
+        sys.stderr.write(f"hyp daemon: waits up to {settle_s:g} s for {waits_for} to finish\n")
     deadline = time.monotonic() + settle_s + STOP_MARGIN_S
     while _owns(home, pid):
         if time.monotonic() > deadline:
@@ -159,10 +162,10 @@ def _status(home: HypHome, *, as_json: bool) -> int:
         pid = snapshot.get("pid")
         running = isinstance(pid, int) and _owns(home, pid)
         answer = {"running": running, **snapshot}
-        state = ascii(snapshot.get("state"))[:60]
-        text = f"hyp daemon: running, state={state}, pid={pid}"
-        if not running:
-            text = f"hyp daemon: not running, last state={state}"
+        state = clean(snapshot.get("state"))
+        text = f"hyp daemon: not running, last state={state}"
+        if running:
+            text = f"hyp daemon: running, state={state}, pid={pid}"
     sys.stdout.write((json.dumps(answer, indent=2) if as_json else text) + "\n")
     return 0
 

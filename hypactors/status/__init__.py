@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hypactors.status._collect import collect_report
     from hypactors.status._live import LiveActor, LiveDaemon, LiveImport, LiveState
-    from hypactors.status._render import render_text
+    from hypactors.status._render import clean, render_text
     from hypactors.status._report import Report
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "LiveImport",
     "LiveState",
     "Report",
+    "clean",
     "collect_report",
     "render_text",
 ]
@@ -31,6 +32,7 @@ _MODULES = {
     "LiveState": "_live",
     "Report": "_report",
     "LiveImport": "_live",
+    "clean": "_render",
     "collect_report": "_collect",
     "render_text": "_render",
 }

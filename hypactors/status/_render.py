@@ -38,7 +38,7 @@ def render_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def clean(value: object, limit: int) -> str:
+def clean(value: object, limit: int = LABEL_LIMIT) -> str:
     """Return ``value`` as one short line that cannot do anything to a terminal.
 
     White space is folded; control characters, direction overrides, lone surrogates and the like
@@ -82,11 +82,14 @@ def _daemon(daemon: Mapping[str, Any], source: object) -> str:
     if daemon.get("installed") and not parts:
         parts = ["installed", "not loaded"]
     parts.append("running" if daemon.get("running") else "not running")
-    if daemon.get("running") or daemon.get("state") != "unknown":
-        parts.append(f"state={_label(daemon.get('state'))}")
-    parts += [
-        f"{key}={_label(daemon[key])}" for key in ("pid", "mode") if daemon.get(key) is not None
-    ]
+    if daemon.get("running"):
+        parts += [
+            f"{key}={_label(daemon[key])}"
+            for key in ("state", "pid", "mode")
+            if daemon.get(key) is not None
+        ]
+    elif daemon.get("state") not in {None, "unknown"}:
+        parts.append(f"last state={_label(daemon.get('state'))}")
     text = ", ".join(parts)
     return f"{text} (read from files)" if source == "files" else text
 

@@ -81,7 +81,7 @@ def test_sections_without_content_are_silent() -> None:
         "hypactors\n"
         "  overall:  healthy\n"
         "  config:   /c (ok)\n"
-        "  daemon:   not running, state=unknown\n"
+        "  daemon:   not running\n"
         "  sinks:\n"
         "    (none: what is captured stays on this machine)"
     )
