@@ -55,9 +55,13 @@ def open_for_reading(home: HypHome) -> Table | None:
         return None
     try:
         return _catalog(home, is_new=False).load_table(_schema.TABLE)
-    except (NoSuchTableError, OperationalError):
-        # An OperationalError: the first import is creating the catalog at this moment.
+    except NoSuchTableError:
         return None
+    except OperationalError as error:
+        # The first import is creating the catalog at this moment.
+        if "no such table" in str(error):
+            return None
+        raise
 
 
 def _catalog(home: HypHome, *, is_new: bool) -> SqlCatalog:

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
+from sqlalchemy.exc import SQLAlchemyError
 
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._readonly import require_reading
@@ -51,8 +52,12 @@ def query(home: HypHome, sql: str) -> QueryResult:
     It sees the snapshot that was current at the call, whatever is committed meanwhile. Raises
     ``HypError`` with DuckDB's message when the statement is wrong, or is not one that reads.
     """
-    table = open_for_reading(home)
-    connection = _connect(table)
+    try:
+        table = open_for_reading(home)
+        connection = _connect(table)
+    except (OSError, SQLAlchemyError, duckdb.Error) as error:
+        reason = one_line(str(error))
+        raise HypError(f"the cache in {home.lake_dir} cannot be read: {reason}") from error
     try:
         require_reading(connection, sql)
         relation = connection.sql(sql)
@@ -70,9 +75,18 @@ def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
     try:
         for batch in reader:
             # By column: a result may have two columns of one name.
-            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-    except (duckdb.Error, OSError) as error:
+            yield from zip(*map(_values, batch.columns), strict=True)
+    # A ValueError is Arrow's, or a date that Python cannot hold, as an OverflowError is.
+    except (duckdb.Error, OSError, ValueError, OverflowError) as error:
         raise HypError(one_line(str(error))) from error
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        # All are in UTC, and a small system may have no data of time zones, not even that one.
+        column = column.cast(pa.timestamp(column.type.unit))
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _connect(table: Table | None) -> duckdb.DuckDBPyConnection:

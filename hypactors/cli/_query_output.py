@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 MAX_CELL_WIDTH = 60
 _JSON_TYPE = "JSON"
+# A plan is a drawing: cut to the width of a cell it would say nothing.
+_EXPLAIN_COLUMNS = ["explain_key", "explain_value"]
 _NUMERIC = ("INT", "INTEGER", "DOUBLE", "FLOAT", "DECIMAL")
 
 
 def json_value(value: Any, kind: str) -> Any:
     """Return what a cell is in JSON; ``kind`` is DuckDB's name for its type."""
     if isinstance(value, str):
-        return json.loads(value) if kind == _JSON_TYPE else value
+        return _parsed(value) if kind == _JSON_TYPE else value
     if isinstance(value, dict):
         return {key: json_value(item, "") for key, item in value.items()}
     if isinstance(value, list):
@@ -30,6 +32,14 @@ def json_value(value: Any, kind: str) -> Any:
             return {str(key): json_value(item, "") for key, item in value}
         return [json_value(item, kind.removesuffix("[]")) for item in value]
     return _scalar(value)
+
+
+def _parsed(text: str) -> Any:
+    """Return the value of JSON text; text that Python cannot hold (too deep) stays text."""
+    try:
+        return json.loads(text, parse_float=lambda digits: _scalar(float(digits)))
+    except (ValueError, RecursionError):
+        return text
 
 
 def _scalar(value: Any) -> Any:
@@ -82,6 +92,10 @@ def table_lines(
     columns: Sequence[tuple[str, str]], rows: Iterable[tuple[Any, ...]]
 ) -> Iterator[str]:
     """Yield an aligned table: long cells are cut, control characters cannot reach the terminal."""
+    if [name for name, _ in columns] == _EXPLAIN_COLUMNS:
+        for _, plan in rows:
+            yield from str(plan).splitlines()
+        return
     kinds = [kind for _, kind in columns]
     table = [[_clamped(name) for name, _ in columns]]
     table.extend(

@@ -60,5 +60,6 @@ class StopSignals:
             yield
         finally:
             self._is_shielded = False
-        if self._received is not None:
-            raise Interrupted(self._received)
+            # Also when the block failed: the signal must not be forgotten over that.
+            if self._received is not None:
+                raise Interrupted(self._received)

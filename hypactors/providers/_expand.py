@@ -111,14 +111,17 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
         message_id = message.message_id or _fallback_id(thread, message)
         if message_id in seen:
             continue
-        previous = last_in_chain.get(agent_id)
+        before = last_in_chain.get(agent_id)
+        previous = "[]" if before is None else to_json([before])
         created_ms = message.message_created_ms
         if created_ms is None:
             created_ms = started_ms
-        plain, final = _message_attributes(exchange, message, base_attributes, gateway)
+        plain, final = _message_attributes(
+            exchange, message, base_attributes, gateway, is_single=len(blocks) == 1
+        )
         side = message.is_sidechain
-        compact = message.compact_metadata
-        frame = message.raw_frame
+        compact = _json_or_none(message.compact_metadata)
+        frame = _json_or_none(message.raw_frame)
         last_index = len(blocks) - 1
         for part_index, block in enumerate(blocks):
             part = part_of(block)
@@ -149,7 +152,7 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
                 agent_id,
                 message.parent_thread_id or exchange.parent_thread_id,
                 message_id,
-                "[]" if previous is None else to_json([previous]),
+                previous,
                 message.provider_uuid,
                 message.parent_uuid,
                 message.logical_parent_uuid,
@@ -175,10 +178,10 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
                 message.hook_event,
                 part.is_error,
                 message.is_compact_summary,
-                None if compact is None else to_json(compact),
+                compact,
                 part.status,
                 final if part_index == last_index else plain,
-                None if frame is None else to_json(frame),
+                frame,
                 day_of(created_ms),
             )
         seen.add(message_id)
@@ -192,6 +195,10 @@ def _tool_name(part: Part, tool_names: dict[str, str | None]) -> str | None:
     if part.tool_call_id is not None:
         tool_names[part.tool_call_id] = part.tool_name
     return part.tool_name
+
+
+def _json_or_none(value: Any) -> str | None:
+    return None if value is None else to_json(value)
 
 
 def _fallback_id(thread: str, message: Message) -> str:
@@ -222,7 +229,12 @@ def _exchange_attributes(exchange: Exchange) -> tuple[dict[str, Any], dict[str, 
 
 
 def _message_attributes(
-    exchange: Exchange, message: Message, base: Mapping[str, Any], gateway: Mapping[str, Any]
+    exchange: Exchange,
+    message: Message,
+    base: Mapping[str, Any],
+    gateway: Mapping[str, Any],
+    *,
+    is_single: bool,
 ) -> tuple[str, str]:
     """Return the attributes of a message's parts, and of its last part, which has the usage."""
     own = dict(message.attributes or {})
@@ -234,7 +246,8 @@ def _message_attributes(
         exchange.attributes or {},
         {"gateway": {**gateway, **identity}},
     ]
-    plain = to_json(_merge(layers))
+    # Most messages have one part, and what a tool returned can be long: not printed twice then.
+    plain = "" if is_single and usage is not None else to_json(_merge(layers))
     if usage is None:
         return plain, plain
     layers.insert(1, {"usage": usage})

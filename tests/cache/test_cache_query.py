@@ -54,6 +54,26 @@ def test_a_catalog_that_is_just_being_made_is_an_empty_view(tmp_path: Path) -> N
     assert not query(home, "select 1").has_table
 
 
+def test_a_damaged_catalog_is_said_in_one_line(home: HypHome) -> None:
+    home.catalog_file.write_bytes(b"no database" * 100)
+
+    with pytest.raises(HypError, match=r"the cache in .*lake cannot be read: .*not a database"):
+        query(home, "select 1")
+
+
+def test_a_lost_file_is_said_in_one_line(home: HypHome) -> None:
+    for path in home.warehouse_dir.rglob("*.parquet"):
+        path.unlink()
+
+    with pytest.raises(HypError, match=r"No files found|No such file|Cannot open"):
+        fetch(home, "select * from ai_gateway_messages")
+
+
+def test_dates_that_python_cannot_hold_are_an_error_in_one_line(home: HypHome) -> None:
+    with pytest.raises(HypError):
+        fetch(home, "select timestamp '290000-01-01 00:00:00'")
+
+
 def test_json_columns_are_json_and_the_sequence_is_hidden(home: HypHome) -> None:
     result = query(home, "select * from ai_gateway_messages")
     types = dict(result.columns)
@@ -96,6 +116,8 @@ def test_statements_that_read_run(home: HypHome, sql: str) -> None:
         "copy (select 1) to '{file}'",
         "explain analyze copy (select 1) to '{file}'",
         "with x as (copy (select 1) to '{file}') select * from x",
+        "with x as (copy (select 1) to '{file}' (use_tmp_file false)) select * from x",
+        "with x as (copy (select 1) to '{file}' (format csv, use_tmp_file 0)) from x",
         "explain analyze with x as (copy (select 1) to '{file}') select * from x",
         "select * from query('with x as (copy (select 1) to ''{file}'') select * from x')",
         "create table t as select 1",

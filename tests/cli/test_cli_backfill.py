@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hypactors.cache import Committed, MessageWriter
 from hypactors.cli import backfill, query
 from hypactors.cli._import_options import Options, parse_options
 from hypactors.config import PluginEntry
@@ -460,6 +462,24 @@ def test_a_home_without_transcripts_is_fine(
     assert backfill.main(["claude", "--json"], environ(tmp_path)) == 0
     assert json.loads(capsys.readouterr().out)["providers"][0]["items_seen"] == 0
     assert not HypHome(tmp_path / "hyp").lake_dir.exists()
+
+
+def test_a_signal_in_the_middle_of_a_commit_waits_for_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_transcript(tmp_path, line(1), line(2))
+    env = environ(tmp_path)
+    commit = MessageWriter.commit
+
+    def interrupted_commit(writer: MessageWriter, rows: Any, *, files: int) -> Committed:
+        signal.raise_signal(signal.SIGTERM)
+        return commit(writer, rows, files=files)
+
+    monkeypatch.setattr(MessageWriter, "commit", interrupted_commit)
+
+    assert backfill.main(["claude", SINCE], env) == 143
+    assert capsys.readouterr().out == ""
+    assert len(stored(env, capsys)) == 2
 
 
 @pytest.mark.process

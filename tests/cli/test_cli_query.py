@@ -179,6 +179,27 @@ def test_every_type_has_a_json_value(
     assert run(capsys, environ, "sql", ODD)[0] == 0
 
 
+def test_json_that_python_cannot_hold_is_no_error(
+    capsys: pytest.CaptureFixture[str], environ: dict[str, str]
+) -> None:
+    sql = "select '[1e400, 1.5]'::json as a, (repeat('[', 9000) || repeat(']', 9000))::json as b"
+    code, out, _ = run(capsys, environ, "sql", sql, "--json")
+
+    assert code == 0
+    [row] = json.loads(out)
+    assert row == {"a": [None, 1.5], "b": "[" * 9000 + "]" * 9000}
+
+
+def test_a_plan_is_shown_as_it_is_drawn(
+    capsys: pytest.CaptureFixture[str], environ: dict[str, str]
+) -> None:
+    code, out, _ = run(capsys, environ, "sql", "explain select role from ai_gateway_messages")
+
+    assert code == 0
+    assert len(out.splitlines()) > 3
+    assert "…" not in out
+
+
 def test_wide_and_combining_characters_keep_the_columns_aligned() -> None:
     columns = [("a", "VARCHAR"), ("b", "VARCHAR")]
     rows: list[tuple[Any, ...]] = [("雨", "x"), ("e\u0301", "y"), ("\u202eabc", "z")]

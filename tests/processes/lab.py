@@ -138,12 +138,15 @@ def no_child_left() -> Iterator[None]:
     """Become the parent of every orphan; fail when one is alive at the end, and reap them all."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    left: list[psutil.Process] = []
+    left: list[str] = []
     try:
         yield
     finally:
-        left += [child for child in psutil.Process().children() if is_alive(child.pid)]
-        for child in left:
+        for child in psutil.Process().children():
+            if not is_alive(child.pid):
+                continue
+            with contextlib.suppress(psutil.Error):
+                left.append(f"{child.pid}: {child.cmdline()}")
             for process in (*child.children(recursive=True), child):
                 with contextlib.suppress(psutil.Error):
                     process.kill()

@@ -101,11 +101,14 @@ def test_deep_nesting_is_counted_and_not_fatal(tmp_path: Path) -> None:
     def nested(depth: int) -> bytes:
         return b'{"message":{"content":' + b"[" * depth + b"]" * depth + b"}}"
 
-    path = write(tmp_path / "t.jsonl", nested(400), nested(600), nested(200_000), b'{"uuid":"1"}')
+    ragged = nested(600).replace(b"{", b'{"uuid":"\\ud800",', 1)
+    path = write(
+        tmp_path / "t.jsonl", nested(400), nested(600), ragged, nested(200_000), b'{"uuid":"1"}'
+    )
     findings = Findings()
 
     assert len(list(read_lines(path, findings))) == 2
-    assert findings.totals == {Finding.UNPARSEABLE_LINE: 2}
+    assert findings.totals == {Finding.UNPARSEABLE_LINE: 3}
 
 
 def test_many_brackets_are_not_depth() -> None:

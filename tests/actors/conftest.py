@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hypactors.paths import HypHome
+from tests.actors.stage import TRAP_S, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> HypHome:
+    return HypHome(tmp_path / "hyp home ü")
+
+
+@pytest.fixture
+def stage(home: HypHome) -> Iterator[Stage]:
+    before = set(threading.enumerate())
+    stage = Stage(home)
+    yield stage
+    stage.close()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TRAP_S)
+        assert not thread.is_alive(), f"{thread} was left behind"

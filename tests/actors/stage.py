@@ -1,0 +1,273 @@
+"""Real actors under a real directory, and mailboxes that record in the place of the others.
+
+Timers and the clock stand still until a test moves them. What an actor has done when a message
+was handled is known after :meth:`Stage.settle`, which asks it something harmless.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import structlog
+
+from hypactors.actions import ProviderRef, import_environ
+from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings, runner_name
+from hypactors.actors._config_control import ConfigControl
+from hypactors.actors._marker_store import MarkerStore, RetryBounds
+from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
+from hypactors.actors._reconciler import Reconciler, Settled
+from hypactors.clock import ManualClock
+from hypactors.config import resolve_layers
+from hypactors.messages import (
+    ConfigChanged,
+    DescribeConfig,
+    DescribeMarkers,
+    DescribeRun,
+    RunnerReady,
+)
+from hypactors.processes import ProviderRuns, RunWatch
+from hypactors.supervision import ChildContext, ChildEnded, Directory
+from hypactors.supervision.testing import ManualTimers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pykka import ActorRef
+    from structlog.typing import FilteringBoundLogger
+
+    from hypactors.actions import Handler
+    from hypactors.config import Layers
+    from hypactors.paths import HypHome
+    from hypactors.supervision import Notice
+
+TRAP_S = 5.0
+"""The time trap on every wait in which no process has to start."""
+
+CLAUDE = ProviderRef("claude", "@hypaware/claude")
+KEY = CLAUDE.plugin
+RUNNER = runner_name(CLAUDE.name)
+RETRY = RetryBounds(min_s=30.0, max_s=3600.0)
+RESYNC_S = 900.0
+
+Message = TypeVar("Message")
+
+_HARMLESS: dict[str, object] = {
+    MARKER_STORE: DescribeMarkers(),
+    CONFIG_CONTROL: DescribeConfig(),
+    RECONCILER: RunnerReady("nobody"),
+    RUNNER: DescribeRun(),
+}
+"""What each actor can be asked so that nothing follows: the answer comes after all before it."""
+
+
+class Mailbox:
+    """Stands in for an actor: keeps what it is told, and calls ``on_tell`` with it first."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.on_tell: Callable[[Any], object] = lambda _message: None
+
+    def tell(self, message: object) -> None:
+        self.on_tell(message)
+        self._messages.put(message)
+
+    def next(self, kind: type[Message]) -> Message:
+        """Wait for the next message, which must be of this kind."""
+        message = self._messages.get(timeout=TRAP_S)
+        assert isinstance(message, kind), message
+        return message
+
+    def all(self) -> list[object]:
+        """Return, and forget, what has come and was not taken."""
+        return [self._messages.get() for _ in range(self._messages.qsize())]
+
+
+class Stage:
+    """One home, and the actors that a test puts on it."""
+
+    def __init__(self, home: HypHome) -> None:
+        self.home = home
+        self.clock = ManualClock()
+        self.timers = ManualTimers()
+        self.directory = Directory()
+        self.settled: queue.SimpleQueue[Settled] = queue.SimpleQueue()
+        self.busy: list[tuple[str, bool]] = []
+        self.on_layers: Callable[[Layers], object] = lambda _layers: None
+        self._lines = structlog.testing.LogCapture()
+        self.log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[self._lines])
+        self._ended: queue.SimpleQueue[ChildEnded] = queue.SimpleQueue()
+        self._actors: dict[str, ActorRef[Any]] = {}
+        self._incarnation = 0
+        self._tokens = 0
+        self._watch: RunWatch | None = None
+
+    # Who is there
+
+    def stand_in(self, name: str) -> Mailbox:
+        mailbox = Mailbox()
+        self.directory.put(name, cast("ActorRef[Any]", mailbox))
+        return mailbox
+
+    def start_marker_store(self) -> None:
+        self._start(
+            MARKER_STORE,
+            MarkerStore,
+            home=self.home,
+            clock=self.clock,
+            timers=self.timers,
+            retry=RETRY,
+            random=lambda: 0.0,
+        )
+
+    def start_config_control(self) -> None:
+        self._start(
+            CONFIG_CONTROL,
+            ConfigControl,
+            home=self.home,
+            environ={},
+            on_layers=lambda layers: self.on_layers(layers),
+        )
+
+    def start_reconciler(self, *handlers: Handler) -> None:
+        self._start(
+            RECONCILER,
+            Reconciler,
+            handlers=handlers,
+            providers=[CLAUDE],
+            environ={},
+            clock=self.clock,
+            timers=self.timers,
+            retry=RETRY,
+            resync_s=RESYNC_S,
+            random=lambda: 0.0,
+            on_settled=self.settled.put,
+        )
+
+    def start_runner(self, code: str = "") -> None:
+        """Start a runner whose import is a Python snippet."""
+        if self._watch is None:
+            self._watch = RunWatch(self.log)
+        self._start(
+            RUNNER,
+            BackfillRunner,
+            provider=CLAUDE,
+            home=self.home,
+            settings=ImportSettings(
+                command=(sys.executable, "-c", code),
+                environ=import_environ({**os.environ, "HYP_HOME": "/not/ours"}, self.home.root),
+                nice=0,
+            ),
+            clock=self.clock,
+            timers=self.timers,
+            watch=self._watch,
+            new_token=self._new_token,
+            daemon_run_id="daemon-1",
+            on_busy=lambda name, is_busy: self.busy.append((name, is_busy)),
+        )
+
+    def _start(self, name: str, actor: Any, **collaborators: Any) -> None:
+        """Start a life; its setup is over on return."""
+        self._incarnation += 1
+        context = ChildContext(name, self._incarnation, self.directory, self._noted)
+        self._actors[name] = actor.start(
+            context, directory=self.directory, log=self.log, **collaborators
+        )
+        self.settle(name)
+
+    def _noted(self, notice: Notice) -> None:
+        if isinstance(notice, ChildEnded):
+            self._ended.put(notice)
+
+    def _new_token(self) -> str:
+        self._tokens += 1
+        return f"{self._tokens:06x}"
+
+    # Talking to them
+
+    def tell(self, name: str, *messages: object) -> None:
+        """Tell, and wait until it was handled."""
+        for message in messages:
+            assert self.directory.tell(name, message), f"{name} does not live"
+        self.settle(name)
+
+    def ask(self, name: str, message: object) -> Any:
+        return self.directory.ask(name, message, timeout_s=TRAP_S)
+
+    def settle(self, *names: str) -> None:
+        """Wait until each of these actors, in this order, has handled what it had been told."""
+        for name in names:
+            self._actors[name].ask(_HARMLESS[name], timeout=TRAP_S)
+
+    def quiesce(self) -> None:
+        """Wait until everybody has heard everything, for a conversation of a few turns."""
+        for _ in range(4):
+            self.settle(*self._actors)
+
+    def crash(self, name: str) -> None:
+        """Let an actor die of a message that it does not know; what it had queued is lost."""
+        self.directory.tell(name, object())
+        assert isinstance(self.next_end(name).error, NotImplementedError)
+
+    def next_end(self, name: str) -> ChildEnded:
+        """Wait for the end of an actor, as its supervisor does."""
+        ended = self._ended.get(timeout=TRAP_S)
+        assert ended.name == name, ended
+        self.directory.remove(name)
+        del self._actors[name]
+        return ended
+
+    def close(self) -> None:
+        for ref in reversed(self._actors.values()):
+            ref.stop(timeout=TRAP_S)
+        if self._watch is not None:
+            self._watch.close()
+
+    # What is on disk, and in the log
+
+    def join(self, *plugins: dict[str, Any], probation: str | None = None) -> None:
+        """Put a central layer in slot a, confirmed unless an etag on trial is given."""
+        self.home.control_dir.mkdir(parents=True, exist_ok=True)
+        document = {"version": 2, "plugins": list(plugins or [{"name": CLAUDE.plugin}])}
+        self.home.slot_file("a").write_text(json.dumps(document))
+        self.home.slot_etag_file("a").write_text("etag-1\n")
+        self.home.active_link.unlink(missing_ok=True)
+        self.home.active_link.symlink_to("config.a.json")
+        state = {"probation": {"etag": probation, "slot": "a"}} if probation else {}
+        self.home.state_file.write_text(json.dumps(state))
+
+    def config(self, *, is_confirmed: bool = True) -> ConfigChanged:
+        """Return what config control would say of the layers on disk."""
+        return ConfigChanged(resolve_layers(self.home, {}), is_confirmed)
+
+    def mark(self, text: str) -> None:
+        self.home.control_dir.mkdir(parents=True, exist_ok=True)
+        self.home.marker_file.write_text(text)
+
+    def markers(self) -> dict[str, Any]:
+        try:
+            markers: dict[str, Any] = json.loads(self.home.marker_file.read_bytes())
+        except FileNotFoundError:
+            return {}
+        return markers
+
+    def marker(self, kind: str = "backfill", key: str = KEY) -> dict[str, Any]:
+        marker: dict[str, Any] = self.markers().get(kind, {}).get(key, {})
+        return marker
+
+    def runs(self) -> ProviderRuns:
+        return ProviderRuns(self.home, CLAUDE.name)
+
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """Return the log lines so far, all or those of these events, without who said it."""
+        return [
+            {key: value for key, value in line.items() if key != "actor"}
+            for line in list(self._lines.entries)
+            if not names or line["event"] in names
+        ]
+
+    def event_names(self) -> Sequence[str]:
+        return [str(line["event"]) for line in self.events()]
