@@ -135,14 +135,18 @@ def import_pid(folder: RunFolder) -> int:
 
 @contextlib.contextmanager
 def no_child_left() -> Iterator[None]:
-    """Become the parent of every orphan; fail when one is alive at the end, and reap them all."""
+    """Become the parent of every orphan; fail when one is alive at the end, and reap them all.
+
+    What was there before, such as multiprocessing's own tracker, is not ours to judge.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     left: list[str] = []
+    before = set(psutil.Process().children())
     try:
         yield
     finally:
-        for child in psutil.Process().children():
+        for child in set(psutil.Process().children()) - before:
             if not is_alive(child.pid):
                 continue
             with contextlib.suppress(psutil.Error):
@@ -150,8 +154,9 @@ def no_child_left() -> Iterator[None]:
             for process in (*child.children(recursive=True), child):
                 with contextlib.suppress(psutil.Error):
                     process.kill()
+                    process.wait(DEADLINE_S)
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, 0 if left else os.WNOHANG) != (0, 0):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
                 pass
     if left:
         raise AssertionError(f"children left running: {left}")
