@@ -13,6 +13,7 @@ import stat
 import struct
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def request(
 ) -> Any:
     """Ask the daemon of this home one thing and return its result.
 
-    ``timeout_s`` bounds each of connecting, sending and every wait for bytes. Raises
+    ``timeout_s`` bounds each of connecting, sending and waiting for the answer. Raises
     ``ControlError`` when no daemon answers in time, or when it answers with an error.
     """
     try:
@@ -59,9 +60,16 @@ def request(
 
 
 def read_line(connection: socket.socket, limit: int) -> bytes:
-    """Read up to the first newline. Raises ``ValueError`` past ``limit`` or at a half line."""
+    """Read up to the first newline, within the connection's timeout as a whole.
+
+    Raises ``ValueError`` past ``limit`` or at a half line, ``OSError`` when the time is over.
+    """
+    timeout_s = connection.gettimeout()
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     received = bytearray()
     while b"\n" not in received:
+        if deadline is not None:  # 0 would mean "do not wait", which is another error
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
         chunk = connection.recv(65536)
         if not chunk:
             raise ValueError("the connection ended before a whole line came")

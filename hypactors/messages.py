@@ -66,8 +66,8 @@ class MarkersRead:
 class RecordOutcome:
     """Put an outcome on disk, then tell the reconciler, and the runner if one is named.
 
-    ``undone`` says that the outcome is of a ``reverse``: done forgets the marker, anything else
-    keeps it as it is.
+    An outcome of the same ``run_id`` as the marker's changes nothing. ``undone`` says that the
+    outcome is of a ``reverse``: done forgets the marker, anything else keeps it as it is.
     """
 
     kind: str
@@ -164,13 +164,16 @@ class RunnerReady:
 
 @dataclass(frozen=True, slots=True)
 class ActionFinished:
-    """A runner's unit ended with this outcome; the runner waits for ``OutcomeRecorded``."""
+    """A runner's unit ended with this outcome; the runner waits for ``OutcomeRecorded``.
+
+    ``run_id`` is None when there was not even room to record a run.
+    """
 
     runner: str
     kind: str
     request_key: str
     outcome: Outcome
-    run_id: str
+    run_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

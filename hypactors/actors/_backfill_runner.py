@@ -28,7 +28,7 @@ from hypactors.messages import (
     StopImport,
 )
 from hypactors.processes import (
-    ImportLock,
+    FileLock,
     ProviderRuns,
     RunFolder,
     RunState,
@@ -83,11 +83,18 @@ class _Reporting:
     finished: ActionFinished
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    """Somebody else holds the lock of this provider."""
+    """Somebody else holds the lock of this provider. Told apart by identity, not by value."""
 
     perform: Perform
+
+
+@dataclass(frozen=True, slots=True)
+class _TryLock:
+    """Time to look whether the lock is free; means nothing once that wait is over."""
+
+    waiting: _Waiting
 
 
 class BackfillRunner(SupervisedActor):
@@ -137,10 +144,13 @@ class BackfillRunner(SupervisedActor):
             self._take_up(folder)
         self._directory.tell(RECONCILER, RunnerReady(self._name))
 
-    def receive(self, message: Any) -> Any:
+    def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
         match message:
             case Perform():
                 self._perform(message)
+            case _TryLock(waiting=waiting):
+                if self._state is waiting:
+                    self._start(waiting.perform)
             case ImportEnded(run_id=run_id):
                 if isinstance(self._state, _Running) and self._state.folder.run_id == run_id:
                     self._import_ended(self._state)
@@ -181,52 +191,68 @@ class BackfillRunner(SupervisedActor):
         match self._state:
             case _Reporting(finished=finished):
                 self._directory.tell(RECONCILER, finished)
-            case None | _Waiting():
+            case None:
                 self._start(perform)
-            case _Running():
+            case _Running() | _Waiting():
                 pass  # it is what was asked for, or it will be asked for again
 
     def _start(self, perform: Perform) -> None:
-        lock = ImportLock.try_take(self._lock_path)
-        if lock is None:
-            if not isinstance(self._state, _Waiting):
-                self._log.info("import_lock_waited_for")
-            self._enter(_Waiting(perform))
-            self._timers.call_later(LOCK_RETRY_S, lambda: self._directory.tell(self._name, perform))
-            return
-        with lock:
-            now = self._clock.now()
-            since = since_for(perform.action.params.get("windowDays"), now)
-            folder = self._runs.new_run(
-                plugin=self._provider.plugin,
-                request_key=perform.action.request_key,
-                argv=[*self._settings.command, *backfill_argv(self._provider.name, since)],
-                since=since,
-                attempt=perform.attempt,
-                reason=perform.reason,
-                daemon_run_id=self._daemon_run_id,
-                now=now,
-                token=self._new_token(),
-            )
-            record = folder.record()
-            assert record is not None  # noqa: S101 - just written
-            self._log.info(
-                "client_action.backfill_spawn",
-                hyp_plugin=self._provider.plugin,
-                run_id=folder.run_id,
-                since=since,
-            )
-            try:
-                process = launch(
-                    folder,
-                    record,
-                    environ=self._settings.environ,
-                    lock=lock,
-                    nice=self._settings.nice,
-                )
-            except OSError as error:
-                self._report(folder, record, _spawn_failed(error))
+        try:
+            lock = FileLock.try_take(self._lock_path)
+            if lock is None:
+                self._wait_for_lock(perform)
                 return
+            with lock:
+                self._spawn(perform, lock)
+        except OSError as error:  # a full disk, perhaps: there is not even a run to speak of
+            self._log.error("import_not_started", detail=str(error))
+            self._enter(None)
+            self._directory.tell(
+                RECONCILER, self._finished(perform.action.request_key, _spawn_failed(error), None)
+            )
+
+    def _wait_for_lock(self, perform: Perform) -> None:
+        if not isinstance(self._state, _Waiting):
+            self._log.info("import_lock_waited_for")
+        waiting = _Waiting(perform)
+        self._enter(waiting)
+        message = _TryLock(waiting)
+        self._timers.call_later(LOCK_RETRY_S, lambda: self._directory.tell(self._name, message))
+
+    def _spawn(self, perform: Perform, lock: FileLock) -> None:
+        """Record a run, then start it; the lock is inherited."""
+        now = self._clock.now()
+        since = since_for(perform.action.params.get("windowDays"), now)
+        folder = self._runs.new_run(
+            plugin=self._provider.plugin,
+            request_key=perform.action.request_key,
+            argv=[*self._settings.command, *backfill_argv(self._provider.name, since)],
+            since=since,
+            attempt=perform.attempt,
+            reason=perform.reason,
+            daemon_run_id=self._daemon_run_id,
+            now=now,
+            token=self._new_token(),
+        )
+        record = folder.record()
+        assert record is not None  # noqa: S101 - just written
+        self._log.info(
+            "client_action.backfill_spawn",
+            hyp_plugin=self._provider.plugin,
+            run_id=folder.run_id,
+            since=since,
+        )
+        try:
+            process = launch(
+                folder,
+                record,
+                environ=self._settings.environ,
+                lock=lock,
+                nice=self._settings.nice,
+            )
+        except OSError as error:
+            self._report(folder, record, _spawn_failed(error))
+            return
         self._follow(_Running(folder, record), process)
 
     def _follow(self, running: _Running, process: psutil.Popen | None) -> None:
@@ -257,11 +283,12 @@ class BackfillRunner(SupervisedActor):
 
     def _report(self, folder: RunFolder, record: RunRecord, outcome: Outcome) -> None:
         """Tell the outcome until the store has it on disk; only then is the run settled."""
-        finished = ActionFinished(
-            self._name, "backfill", record.request_key, outcome, folder.run_id
-        )
+        finished = self._finished(record.request_key, outcome, folder.run_id)
         self._enter(_Reporting(folder, finished))
         self._directory.tell(RECONCILER, finished)
+
+    def _finished(self, request_key: str, outcome: Outcome, run_id: str | None) -> ActionFinished:
+        return ActionFinished(self._name, "backfill", request_key, outcome, run_id)
 
     def _outcome_recorded(self, recorded: OutcomeRecorded) -> None:
         match self._state:

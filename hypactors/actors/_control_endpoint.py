@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 32
 
+ACCEPT_AGAIN_S = 0.1
+"""How long to wait when no connection can be accepted: out of descriptors, most likely."""
+
 
 class ControlEndpoint(SupervisedActor):
     """Listens while it lives; what the operations do is passed in.
@@ -45,6 +48,7 @@ class ControlEndpoint(SupervisedActor):
         self._operations = operations
         self._log = log.bind(actor=CONTROL_ENDPOINT)
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._closing = threading.Event()
 
     def setup(self) -> None:
         self._bound = control.bind(self._home)
@@ -52,6 +56,7 @@ class ControlEndpoint(SupervisedActor):
         self._acceptor.start()
 
     def teardown(self) -> None:
+        self._closing.set()
         self._bound.close()
         self._acceptor.join(timeout=1)
 
@@ -59,8 +64,12 @@ class ControlEndpoint(SupervisedActor):
         while True:
             try:
                 connection, _ = self._bound.listener.accept()
-            except OSError:
-                return  # closed by teardown
+            except OSError as error:
+                # The second is a life that crashed: its successor has the socket.
+                if self._closing.wait(ACCEPT_AGAIN_S) or self.actor_stopped.is_set():
+                    return
+                self._log.warning("control_accept_failed", detail=str(error))
+                continue
             if not self._slots.acquire(blocking=False):
                 connection.close()
                 continue
@@ -82,7 +91,7 @@ class ControlEndpoint(SupervisedActor):
 
     def _answer(self, line: bytes) -> bytes:
         try:
-            answer = {"v": control.VERSION, "ok": True, "result": self._result(line)}
+            return _encode({"v": control.VERSION, "ok": True, "result": self._result(line)})
         except _BadRequest as error:
             answer = _failure("bad_request", str(error))
         except (ActorDeadError, Timeout) as error:
@@ -92,7 +101,7 @@ class ControlEndpoint(SupervisedActor):
         except Exception as error:  # noqa: BLE001 - the edge: the asker gets a line, we keep serving
             self._log.error("control_operation_failed", detail=repr(error))
             answer = _failure("internal", "the daemon could not answer; its log says why")
-        return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+        return _encode(answer)
 
     def _result(self, line: bytes) -> object:
         try:
@@ -110,6 +119,10 @@ class ControlEndpoint(SupervisedActor):
 
 class _BadRequest(ValueError):  # noqa: N818 - what it is
     """What came over the socket is no request."""
+
+
+def _encode(answer: dict[str, object]) -> bytes:
+    return json.dumps(answer, separators=(",", ":")).encode() + b"\n"
 
 
 def _failure(kind: str, message: str) -> dict[str, object]:

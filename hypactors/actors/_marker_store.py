@@ -113,7 +113,10 @@ class MarkerStore(SupervisedActor):
             previous, message.request_key, message.outcome, now=now, run_id=message.run_id
         )
         retry_in_s = None
-        if marker is not previous and message.outcome.status is OutcomeStatus.FAILED:
+        if marker is previous:  # a replay: the wait has begun already
+            if marker.next_attempt_at is not None:
+                retry_in_s = max(0.0, (marker.next_attempt_at - now).total_seconds())
+        elif message.outcome.status is OutcomeStatus.FAILED:
             retry_in_s = retry_delay_s(
                 marker.attempts or 1,
                 min_s=self._retry.min_s,

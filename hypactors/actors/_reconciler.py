@@ -24,6 +24,7 @@ from hypactors.actions import (
     reverse_safely,
 )
 from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
+from hypactors.clock import iso_ms
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
@@ -47,6 +48,7 @@ from hypactors.supervision import SupervisedActor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from structlog.typing import FilteringBoundLogger
 
@@ -70,6 +72,11 @@ class _Planning:
     number: int
     reason: str
     is_edge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _ResyncDue:
+    """Time to compare wish and record again, whether or not anything was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,7 @@ class Reconciler(SupervisedActor):
         self._given: dict[Unit, _Given] = {}
         self._unrecorded: dict[Unit, RecordOutcome] = {}
         self._unmet: set[Unit] = set()
+        self._logged: dict[Unit, str | None] = {}
         self._interruptions: dict[Unit, int] = {}
         self._retry_timers: dict[Unit, Timer] = {}
         self._resync_timer: Timer | None = None
@@ -131,16 +139,17 @@ class Reconciler(SupervisedActor):
         self._arm_resync()
         self._directory.tell(CONFIG_CONTROL, ReconcilerReady())
 
-    def receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one case a message
+    def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
         match message:
             case ConfigChanged():
                 self._config = message
             case ConfigConfirmed(reason=reason):
                 self._request(ReconcileRequested(reason, is_edge=True))
-            case ReconcileRequested(reason=reason):
-                if reason == "resync":
-                    self._arm_resync()
+            case ReconcileRequested():
                 self._request(message)
+            case _ResyncDue():
+                self._arm_resync()
+                self._request(ReconcileRequested("resync", is_edge=False))
             case MarkersRead():
                 self._run_pass(message)
             case ActionFinished():
@@ -150,9 +159,7 @@ class Reconciler(SupervisedActor):
             case OutcomeRecorded():
                 self._outcome_recorded(message)
             case RunnerReady(runner=runner):
-                for given in self._given.values():
-                    if given.runner == runner:
-                        self._directory.tell(runner, given.perform)
+                self._give_again(runner)
             case MarkerStoreReady():
                 self._send_again()
             case DrainRequested():
@@ -182,7 +189,7 @@ class Reconciler(SupervisedActor):
         if planning is None or planning.number != read.planning or config is None:
             return  # the answer to a snapshot that was asked for twice
         self._planning = None
-        if self._is_draining or config.layers.effective is None:
+        if self._is_draining or not config.is_confirmed:  # it may have changed since we asked
             return
         try:
             self._perform_pass(planning, read, config)
@@ -225,10 +232,14 @@ class Reconciler(SupervisedActor):
         for step in plan.steps:
             match step:
                 case PerformUnit():
-                    self._perform(step, planning.reason, context)
+                    self._perform(step, planning, context)
                 case ReverseUnit(handler=handler, request_key=key, marker=marker):
                     outcome = reverse_safely(handler, key, context, marker)
-                    self._record(RecordOutcome(handler.kind, key, outcome, undone=True))
+                    self._record(
+                        RecordOutcome(
+                            handler.kind, key, outcome, _own_run_id(planning, now), undone=True
+                        )
+                    )
                 case ForgetUnit(kind=kind, request_key=key):
                     self._directory.tell(MARKER_STORE, ForgetMarker(kind, key))
                     continue  # forgetting is silent (client-actions §2)
@@ -238,19 +249,28 @@ class Reconciler(SupervisedActor):
             results += 1
         self._log.info("daemon.reconcile_pass", hyp_reason=planning.reason, results=results)
 
-    def _perform(self, step: PerformUnit, reason: str, context: ActionContext) -> None:
+    def _perform(self, step: PerformUnit, planning: _Planning, context: ActionContext) -> None:
         unit = Unit(step.handler.kind, step.action.request_key)
         self._unmet.add(unit)
         self._cancel_retry(unit)
         match perform_safely(step.handler, step.action, context):
             case Dispatched(runner=runner):
                 attempts = (step.marker.attempts or 0) if step.marker is not None else 0
-                perform = Perform(unit.kind, step.action, reason, attempts + 1)
+                perform = Perform(unit.kind, step.action, planning.reason, attempts + 1)
                 self._given[unit] = _Given(runner, perform)
                 # When no such runner lives yet it says so itself: RunnerReady.
                 self._directory.tell(runner, perform)
             case Outcome() as outcome:
-                self._record(RecordOutcome(unit.kind, unit.request_key, outcome))
+                run_id = _own_run_id(planning, context.now)
+                self._record(RecordOutcome(unit.kind, unit.request_key, outcome, run_id))
+
+    def _give_again(self, runner: str) -> None:
+        """Offer a runner that (re)started what it may have lost with its mailbox."""
+        if self._is_draining:
+            return
+        for given in self._given.values():
+            if given.runner == runner:
+                self._directory.tell(runner, given.perform)
 
     # Outcomes
 
@@ -292,7 +312,9 @@ class Reconciler(SupervisedActor):
             return  # acknowledged before, and sent again in between
         if message.outcome.status is OutcomeStatus.DONE:
             self._unmet.discard(unit)
-        self._log_outcome(recorded)
+        if message.run_id is None or self._logged.get(unit) != message.run_id:
+            self._logged[unit] = message.run_id
+            self._log_outcome(recorded)
         if recorded.retry_in_s is not None:
             self._retry_after(unit, recorded.retry_in_s)
         self._say_if_settled()
@@ -342,7 +364,8 @@ class Reconciler(SupervisedActor):
     def _retry_after(self, unit: Unit, delay_s: float) -> None:
         self._cancel_retry(unit)
         if not self._is_draining:
-            self._retry_timers[unit] = self._timers.call_later(delay_s, self._later("retry"))
+            again = ReconcileRequested("retry", is_edge=False)
+            self._retry_timers[unit] = self._timers.call_later(delay_s, self._later(again))
 
     def _cancel_retry(self, unit: Unit) -> None:
         timer = self._retry_timers.pop(unit, None)
@@ -351,10 +374,9 @@ class Reconciler(SupervisedActor):
 
     def _arm_resync(self) -> None:
         if not self._is_draining:
-            self._resync_timer = self._timers.call_later(self._resync_s, self._later("resync"))
+            self._resync_timer = self._timers.call_later(self._resync_s, self._later(_ResyncDue()))
 
-    def _later(self, reason: str) -> Callable[[], object]:
-        message = ReconcileRequested(reason, is_edge=False)
+    def _later(self, message: object) -> Callable[[], object]:
         return lambda: self._directory.tell(RECONCILER, message)
 
     def _cancel_timers(self) -> None:
@@ -368,3 +390,8 @@ class Reconciler(SupervisedActor):
         self._is_draining = True
         self._planning = self._again = None
         self._cancel_timers()
+
+
+def _own_run_id(planning: _Planning, now: datetime) -> str:
+    """Name an attempt that no runner makes, so that the store knows it again (contract §5.3)."""
+    return f"{iso_ms(now)}-{planning.number}"

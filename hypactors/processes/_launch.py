@@ -14,7 +14,7 @@ from hypactors.processes import _names
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hypactors.processes._lock import ImportLock
+    from hypactors.processes._lock import FileLock
     from hypactors.processes._records import RunRecord
     from hypactors.processes._runs import RunFolder
 
@@ -24,7 +24,7 @@ def launch(
     record: RunRecord,
     *,
     environ: Mapping[str, str],
-    lock: ImportLock,
+    lock: FileLock,
     nice: int,
 ) -> psutil.Popen:
     """Start the launcher of a recorded run, in a session of its own and out of our way.

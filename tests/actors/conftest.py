@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.paths import HypHome
+from tests.actors.imports import PlayedImports
 from tests.actors.stage import TRAP_S, Stage
 
 if TYPE_CHECKING:
@@ -27,3 +28,10 @@ def stage(home: HypHome) -> Iterator[Stage]:
     for thread in set(threading.enumerate()) - before:
         thread.join(TRAP_S)
         assert not thread.is_alive(), f"{thread} was left behind"
+
+
+@pytest.fixture
+def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedImports]:
+    imports = PlayedImports(monkeypatch)
+    yield imports
+    imports.close()

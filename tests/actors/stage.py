@@ -17,32 +17,40 @@ import structlog
 from hypactors.actions import ProviderRef, import_environ
 from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings, runner_name
 from hypactors.actors._config_control import ConfigControl
+from hypactors.actors._control_endpoint import ControlEndpoint
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
-from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
+from hypactors.actors._names import CONFIG_CONTROL, CONTROL_ENDPOINT, MARKER_STORE, RECONCILER
 from hypactors.actors._reconciler import Reconciler, Settled
 from hypactors.clock import ManualClock
 from hypactors.config import resolve_layers
 from hypactors.messages import (
     ConfigChanged,
+    ConfigConfirmed,
     DescribeConfig,
     DescribeMarkers,
     DescribeRun,
+    OutcomeRecorded,
+    RecordOutcome,
     RunnerReady,
 )
-from hypactors.processes import ProviderRuns, RunWatch
-from hypactors.supervision import ChildContext, ChildEnded, Directory
+from hypactors.processes import ProviderRuns
+from hypactors.supervision import ChildContext, ChildEnded, ChildReady, Directory
 from hypactors.supervision.testing import ManualTimers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from pykka import ActorRef
     from structlog.typing import FilteringBoundLogger
 
     from hypactors.actions import Handler
     from hypactors.config import Layers
+    from hypactors.messages import ActionFinished
     from hypactors.paths import HypHome
+    from hypactors.processes import RunWatch
     from hypactors.supervision import Notice
+
+    Operation = Callable[[Mapping[str, Any]], object]
 
 TRAP_S = 5.0
 """The time trap on every wait in which no process has to start."""
@@ -53,9 +61,11 @@ RUNNER = runner_name(CLAUDE.name)
 RETRY = RetryBounds(min_s=30.0, max_s=3600.0)
 RESYNC_S = 900.0
 
+EDGE = ConfigConfirmed("confirm-edge", "etag-1")
+
 Message = TypeVar("Message")
 
-_HARMLESS: dict[str, object] = {
+HARMLESS: dict[str, object] = {
     MARKER_STORE: DescribeMarkers(),
     CONFIG_CONTROL: DescribeConfig(),
     RECONCILER: RunnerReady("nobody"),
@@ -75,9 +85,9 @@ class Mailbox:
         self.on_tell(message)
         self._messages.put(message)
 
-    def next(self, kind: type[Message]) -> Message:
+    def next(self, kind: type[Message], *, timeout_s: float = TRAP_S) -> Message:
         """Wait for the next message, which must be of this kind."""
-        message = self._messages.get(timeout=TRAP_S)
+        message = self._messages.get(timeout=timeout_s)
         assert isinstance(message, kind), message
         return message
 
@@ -99,11 +109,11 @@ class Stage:
         self.on_layers: Callable[[Layers], object] = lambda _layers: None
         self._lines = structlog.testing.LogCapture()
         self.log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[self._lines])
+        self._ready: queue.SimpleQueue[ChildReady] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[ChildEnded] = queue.SimpleQueue()
         self._actors: dict[str, ActorRef[Any]] = {}
         self._incarnation = 0
         self._tokens = 0
-        self._watch: RunWatch | None = None
 
     # Who is there
 
@@ -116,6 +126,7 @@ class Stage:
         self._start(
             MARKER_STORE,
             MarkerStore,
+            directory=self.directory,
             home=self.home,
             clock=self.clock,
             timers=self.timers,
@@ -127,15 +138,17 @@ class Stage:
         self._start(
             CONFIG_CONTROL,
             ConfigControl,
+            directory=self.directory,
             home=self.home,
             environ={},
-            on_layers=lambda layers: self.on_layers(layers),
+            on_layers=self._call_for_runners,
         )
 
     def start_reconciler(self, *handlers: Handler) -> None:
         self._start(
             RECONCILER,
             Reconciler,
+            directory=self.directory,
             handlers=handlers,
             providers=[CLAUDE],
             environ={},
@@ -147,13 +160,12 @@ class Stage:
             on_settled=self.settled.put,
         )
 
-    def start_runner(self, code: str = "") -> None:
-        """Start a runner whose import is a Python snippet."""
-        if self._watch is None:
-            self._watch = RunWatch(self.log)
+    def start_runner(self, watch: RunWatch, code: str = "") -> None:
+        """Start a runner whose import, if it is a real one, is a Python snippet."""
         self._start(
             RUNNER,
             BackfillRunner,
+            directory=self.directory,
             provider=CLAUDE,
             home=self.home,
             settings=ImportSettings(
@@ -163,28 +175,34 @@ class Stage:
             ),
             clock=self.clock,
             timers=self.timers,
-            watch=self._watch,
+            watch=watch,
             new_token=self._new_token,
             daemon_run_id="daemon-1",
             on_busy=lambda name, is_busy: self.busy.append((name, is_busy)),
         )
 
+    def start_control_endpoint(self, operations: Mapping[str, Operation]) -> None:
+        self._start(CONTROL_ENDPOINT, ControlEndpoint, home=self.home, operations=operations)
+
     def _start(self, name: str, actor: Any, **collaborators: Any) -> None:
         """Start a life; its setup is over on return."""
         self._incarnation += 1
         context = ChildContext(name, self._incarnation, self.directory, self._noted)
-        self._actors[name] = actor.start(
-            context, directory=self.directory, log=self.log, **collaborators
-        )
-        self.settle(name)
+        self._actors[name] = actor.start(context, log=self.log, **collaborators)
+        assert self._ready.get(timeout=TRAP_S).name == name
 
     def _noted(self, notice: Notice) -> None:
         if isinstance(notice, ChildEnded):
             self._ended.put(notice)
+        else:
+            self._ready.put(notice)
 
     def _new_token(self) -> str:
         self._tokens += 1
         return f"{self._tokens:06x}"
+
+    def _call_for_runners(self, layers: Layers) -> None:
+        self.on_layers(layers)  # the one that is set by now
 
     # Talking to them
 
@@ -200,12 +218,44 @@ class Stage:
     def settle(self, *names: str) -> None:
         """Wait until each of these actors, in this order, has handled what it had been told."""
         for name in names:
-            self._actors[name].ask(_HARMLESS[name], timeout=TRAP_S)
+            self._actors[name].ask(HARMLESS[name], timeout=TRAP_S)
 
     def quiesce(self) -> None:
         """Wait until everybody has heard everything, for a conversation of a few turns."""
         for _ in range(4):
             self.settle(*self._actors)
+
+    def boot(self, *handlers: Handler) -> None:
+        """Start the store and the reconciler on a confirmed machine, with the edge of a boot."""
+        self.join()
+        self.start_marker_store()
+        self.start_reconciler(*handlers)
+        self.tell(RECONCILER, self.config())
+        self.edge()
+
+    def edge(self) -> None:
+        self.tell(RECONCILER, EDGE)
+        self.quiesce()
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.timers.advance(seconds)
+        self.quiesce()
+
+    def acknowledge(self, finished: ActionFinished) -> None:
+        """Tell the runner that its outcome is on disk, as the store does."""
+        self.tell(
+            RUNNER,
+            OutcomeRecorded(
+                RecordOutcome(
+                    finished.kind,
+                    finished.request_key,
+                    finished.outcome,
+                    run_id=finished.run_id,
+                    runner=finished.runner,
+                )
+            ),
+        )
 
     def crash(self, name: str) -> None:
         """Let an actor die of a message that it does not know; what it had queued is lost."""
@@ -220,11 +270,12 @@ class Stage:
         del self._actors[name]
         return ended
 
+    def stop(self, name: str) -> None:
+        self._actors.pop(name).stop(timeout=TRAP_S)
+
     def close(self) -> None:
         for ref in reversed(self._actors.values()):
             ref.stop(timeout=TRAP_S)
-        if self._watch is not None:
-            self._watch.close()
 
     # What is on disk, and in the log
 
@@ -261,6 +312,20 @@ class Stage:
     def runs(self) -> ProviderRuns:
         return ProviderRuns(self.home, CLAUDE.name)
 
+    def newest_run(self) -> tuple[str, str | None]:
+        """Return state and outcome of the newest run."""
+        record = self.runs().runs()[0].record()
+        assert record is not None
+        return record.state, record.outcome
+
+    def settled_so_far(self) -> list[tuple[str, ...]]:
+        """Return, and forget, the request keys that were unmet each time all was settled."""
+        reports = [self.settled.get() for _ in range(self.settled.qsize())]
+        return [tuple(unit.request_key for unit in report.unmet) for report in reports]
+
+    def actions_logged(self) -> list[dict[str, Any]]:
+        return [line for line in self.events() if line["event"].startswith("client_action.")]
+
     def events(self, *names: str) -> list[dict[str, Any]]:
         """Return the log lines so far, all or those of these events, without who said it."""
         return [
@@ -268,6 +333,3 @@ class Stage:
             for line in list(self._lines.entries)
             if not names or line["event"] in names
         ]
-
-    def event_names(self) -> Sequence[str]:
-        return [str(line["event"]) for line in self.events()]

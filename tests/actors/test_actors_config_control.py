@@ -9,6 +9,7 @@ import pytest
 
 from hypactors.actors import _config_control
 from hypactors.actors._names import CONFIG_CONTROL, RECONCILER
+from hypactors.config import clear_probation
 from hypactors.messages import (
     ConfigChanged,
     ConfigConfirmed,
@@ -22,6 +23,7 @@ from tests.actors.stage import KEY, Mailbox, Stage
 
 if TYPE_CHECKING:
     from hypactors.config import Layers
+    from hypactors.paths import HypHome
 
 AT_BOOT = ConfigConfirmed("boot-already-confirmed", "etag-1")
 BY_POLL = ConfigConfirmed("confirm-edge", "etag-1")
@@ -127,10 +129,9 @@ def test_an_edge_that_a_crash_swallowed_comes_again(
     """The trial was cleared on disk, and config control died before it could say so."""
     stage.join(probation="etag-1")
     boot(stage, reconciler)
-    clear = _config_control.clear_probation
 
-    def clear_and_die(home: object) -> None:
-        clear(home)  # type: ignore[arg-type]
+    def clear_and_die(home: HypHome) -> None:
+        clear_probation(home)
         raise RuntimeError("died right after")
 
     monkeypatch.setattr(_config_control, "clear_probation", clear_and_die)
@@ -213,7 +214,7 @@ def test_a_broken_central_layer_is_one_clear_error_and_no_edge(
     assert (changed.is_confirmed, changed.layers.effective) == (False, None)
     [line] = stage.events()
     assert (line["event"], line["log_level"]) == ("config.layer_unusable", "error")
-    assert (line["layer"], line["kind"]) == ("central", "config_invalid")
+    assert (line["layer"], line["kind"]) == ("central", "config_invalid_shape")
     assert str(stage.home.slot_file("a")) in line["detail"]
     assert "/version" in line["detail"]
 

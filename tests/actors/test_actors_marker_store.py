@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hypactors.actions import save_markers
 from hypactors.actors import _marker_store
 from hypactors.actors._marker_store import SAVE_AGAIN_S
 from hypactors.actors._names import MARKER_STORE, RECONCILER
@@ -63,14 +64,12 @@ class Disk:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    disk = Disk(_marker_store.save_markers)
+    disk = Disk(save_markers)
     monkeypatch.setattr(_marker_store, "save_markers", disk.save)
     return disk
 
 
-def test_an_outcome_is_on_disk_before_it_is_acknowledged(
-    stage: Stage, reconciler: Mailbox
-) -> None:
+def test_an_outcome_is_on_disk_before_it_is_acknowledged(stage: Stage, reconciler: Mailbox) -> None:
     """Contract §5.3; read by both who are told, in the moment they are told."""
     runner = stage.stand_in(RUNNER)
     found: list[object] = []
@@ -97,18 +96,19 @@ def test_a_replayed_outcome_changes_nothing_and_is_acknowledged_again(
 ) -> None:
     """Contract §5.3: an attempt is never counted twice, in one life or over two."""
     stage.tell(MARKER_STORE, record(FAILED))
-    assert reconciler.next(OutcomeRecorded).attempts == 1
+    assert reconciler.next(OutcomeRecorded) == OutcomeRecorded(record(FAILED), 1, 30.0)
     before = stage.home.marker_file.stat()
     content = stage.home.marker_file.read_bytes()
 
-    stage.clock.advance(60)
+    stage.clock.advance(10)
     stage.tell(MARKER_STORE, record(FAILED))
-    assert reconciler.next(OutcomeRecorded) == OutcomeRecorded(record(FAILED), attempts=1)
+    assert reconciler.next(OutcomeRecorded) == OutcomeRecorded(record(FAILED), 1, 20.0)
+    stage.clock.advance(60)
     stage.crash(MARKER_STORE)
     stage.start_marker_store()
     reconciler.next(MarkerStoreReady)
     stage.tell(MARKER_STORE, record(FAILED))
-    assert reconciler.next(OutcomeRecorded).attempts == 1
+    assert reconciler.next(OutcomeRecorded) == OutcomeRecorded(record(FAILED), 1, 0.0)
 
     assert stage.home.marker_file.read_bytes() == content
     assert stage.home.marker_file.stat().st_ino == before.st_ino, "not even written anew"
