@@ -67,7 +67,7 @@ class Settings:
     log_max_bytes: int = _setting(
         "log.max_bytes", "HYP_LOG_MAX_BYTES", 10_485_760, _integer(4096, 2**40)
     )
-    log_files: int = _setting("log.files", "HYP_LOG_FILES", 5, _integer(1, 1000))
+    log_files: int = _setting("log.files", "HYP_LOG_FILES", 5, _integer(2, 1000))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def test_unknown_keys_are_named_and_do_no_harm(home: HypHome) -> None:
         ("[import]\ncommand = 3\n", "import.command"),
         ("[retry]\nmin_s = -1\n", "retry.min_s"),
         ("[retry]\nmin_s = nan\n", "retry.min_s"),
-        ("[log]\nfiles = 0\n", "log.files"),
+        ("[log]\nfiles = 1\n", "log.files"),
         ("this is not toml", "hypactors.toml"),
     ],
 )

@@ -140,8 +140,14 @@ class BackfillRunner(SupervisedActor):
     def setup(self) -> None:
         """Take up what an earlier life, of ours or of the daemon, has left under way."""
         self._enter(None)
-        for folder in reversed(self._runs.unsettled()):
-            self._take_up(folder)
+        newest = next(iter(self._runs.runs()), None)
+        for folder in self._runs.unsettled():
+            if newest is not None and folder.run_id == newest.run_id:
+                self._take_up(folder)
+            else:
+                # A disk that was full kept it from being settled; its outcome is recorded, and
+                # told again it would undo that of the runs since.
+                self._settle(folder, "superseded")
         self._directory.tell(RECONCILER, RunnerReady(self._name))
 
     def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
@@ -272,7 +278,7 @@ class BackfillRunner(SupervisedActor):
         if outcome is None:
             self._log.warning("import_interrupted", run_id=folder.run_id)
             kill(folder)  # a worker that outlived it would keep the lock, and the next import out
-            self._runs.settle(folder, "interrupted", self._clock.now())
+            self._settle(folder, "interrupted")
             self._enter(None)
             self._directory.tell(
                 RECONCILER,
@@ -293,9 +299,15 @@ class BackfillRunner(SupervisedActor):
     def _outcome_recorded(self, recorded: OutcomeRecorded) -> None:
         match self._state:
             case _Reporting(folder=folder) if folder.run_id == recorded.recorded.run_id:
-                self._runs.settle(folder, recorded.recorded.outcome.status, self._clock.now())
+                self._settle(folder, recorded.recorded.outcome.status)
                 self._runs.prune()
                 self._enter(None)
+
+    def _settle(self, folder: RunFolder, outcome: str) -> None:
+        try:
+            self._runs.settle(folder, outcome, self._clock.now())
+        except OSError as error:  # the next life finds it, and the store knows its outcome again
+            self._log.error("run_not_settled", run_id=folder.run_id, detail=str(error))
 
     def _enter(self, state: _Running | _Reporting | _Waiting | None) -> None:
         self._state = state

@@ -71,19 +71,14 @@ class MarkerStore(SupervisedActor):
         self._random = random
         self._log = log.bind(actor=MARKER_STORE)
         self._book = MarkerBook()
+        self._damage: tuple[str, ...] = ()
 
     def setup(self) -> None:
         loaded = read_markers(self._home)
         self._book = loaded.book
-        if loaded.problems:
-            aside = set_aside(self._home, self._clock.now())
-            self._log.warning(
-                "marker_file_set_aside",
-                path=str(self._home.marker_file),
-                kept_as=None if aside is None else str(aside),
-                problems=list(loaded.problems),
-            )
-            save_markers(self._home, self._book)
+        self._damage = loaded.problems
+        if self._damage:
+            self._write(self._book)
         self._directory.tell(RECONCILER, MarkerStoreReady())
 
     def receive(self, message: Any) -> Any:
@@ -136,15 +131,30 @@ class MarkerStore(SupervisedActor):
         """Put ``book`` on disk and adopt it; on failure do all of ``message`` again later."""
         if book == self._book:
             return True
-        try:
-            save_markers(self._home, book)
-        except OSError as error:
-            self._log.error(
-                "marker_write_failed", path=str(self._home.marker_file), detail=str(error)
-            )
+        if not self._write(book):
             self._timers.call_later(
                 SAVE_AGAIN_S, lambda: self._directory.tell(MARKER_STORE, message)
             )
             return False
         self._book = book
+        return True
+
+    def _write(self, book: MarkerBook) -> bool:
+        """Replace the file; what was damaged in it is set aside first, and never lost."""
+        try:
+            if self._damage:
+                aside = set_aside(self._home, self._clock.now())
+                self._log.warning(
+                    "marker_file_set_aside",
+                    path=str(self._home.marker_file),
+                    kept_as=None if aside is None else str(aside),
+                    problems=list(self._damage),
+                )
+                self._damage = ()
+            save_markers(self._home, book)
+        except OSError as error:
+            self._log.error(
+                "marker_write_failed", path=str(self._home.marker_file), detail=str(error)
+            )
+            return False
         return True

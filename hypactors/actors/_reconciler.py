@@ -23,6 +23,7 @@ from hypactors.actions import (
     retry_delay_s,
     reverse_safely,
 )
+from hypactors.actors._action_log import log_outcome
 from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
 from hypactors.clock import iso_ms
 from hypactors.messages import (
@@ -247,6 +248,8 @@ class Reconciler(SupervisedActor):
                     if not is_done:
                         self._unmet.add(Unit(step.kind, step.request_key))
             results += 1
+        # An interrupted unit that is not wanted any more is no reason to wait.
+        self._interruptions = {u: n for u, n in self._interruptions.items() if u in self._given}
         self._log.info("daemon.reconcile_pass", hyp_reason=planning.reason, results=results)
 
     def _perform(self, step: PerformUnit, planning: _Planning, context: ActionContext) -> None:
@@ -312,41 +315,14 @@ class Reconciler(SupervisedActor):
             return  # acknowledged before, and sent again in between
         if message.outcome.status is OutcomeStatus.DONE:
             self._unmet.discard(unit)
+        else:
+            self._unmet.add(unit)
         if message.run_id is None or self._logged.get(unit) != message.run_id:
             self._logged[unit] = message.run_id
-            self._log_outcome(recorded)
+            log_outcome(self._log, recorded)
         if recorded.retry_in_s is not None:
             self._retry_after(unit, recorded.retry_in_s)
         self._say_if_settled()
-
-    def _log_outcome(self, recorded: OutcomeRecorded) -> None:
-        message = recorded.recorded
-        outcome = message.outcome
-        log = self._log.bind(
-            kind=message.kind, request_key=message.request_key, run_id=message.run_id
-        )
-        match outcome.status, message.undone:
-            case OutcomeStatus.DONE, False:
-                log.info("client_action.done", rows=outcome.rows)
-            case OutcomeStatus.DONE, True:
-                log.info("client_action.reversed")
-            case _, True:
-                log.error(
-                    "client_action.reverse_failed",
-                    detail=outcome.reason,
-                    error_kind="action_reverse_failed",
-                )
-            case OutcomeStatus.REFUSED, _:
-                log.error(
-                    "client_action.refused", detail=outcome.reason, error_kind="action_refused"
-                )
-            case _:
-                log.error(
-                    "client_action.failed",
-                    attempts=recorded.attempts,
-                    detail=outcome.reason,
-                    error_kind="action_perform_failed",
-                )
 
     def _send_again(self) -> None:
         """Repeat what the store may have lost with its mailbox; it knows what it has."""
@@ -356,7 +332,9 @@ class Reconciler(SupervisedActor):
             self._directory.tell(MARKER_STORE, message)
 
     def _say_if_settled(self) -> None:
-        if self._planned and not (self._planning or self._again or self._given or self._unrecorded):
+        if self._planned and not (
+            self._planning or self._again or self._given or self._unrecorded or self._interruptions
+        ):
             self._on_settled(Settled(tuple(sorted(self._unmet))))
 
     # Timers

@@ -6,6 +6,7 @@ Every line carries ``ts, level, event, pid, mode, daemon_run_id``; then ``actor`
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -64,7 +65,8 @@ class DaemonLog:
         return self._root.bind(**bound)
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk costs log lines and nothing else
+            self._file.close()
 
     # structlog calls the method of the level's name with what the last processor returned; ours
     # has written the line already.
@@ -93,10 +95,9 @@ class DaemonLog:
         self, _logger: object, _method: str, event: EventDict
     ) -> tuple[tuple[()], dict[str, object]]:
         level = _LEVELS[event["level"]]
-        line = json.dumps(event, ensure_ascii=False, default=str, separators=(",", ":"))
-        # A lone surrogate in a file name must not cost the line.
-        safe = line.encode("utf-8", "backslashreplace").decode()
-        self._file.handle(logging.LogRecord("hypactors", level, "", 0, safe, None, None))
+        # ASCII: a lone surrogate in a file name costs nothing, and characters are bytes.
+        line = json.dumps(event, default=str, separators=(",", ":"))
+        self._file.handle(logging.LogRecord("hypactors", level, "", 0, line, None, None))
         if level >= self._stderr_from:
             self._tell_person(event)
         return (), {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -109,11 +110,11 @@ class Stage:
         self.on_layers: Callable[[Layers], object] = lambda _layers: None
         self._lines = structlog.testing.LogCapture()
         self.log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[self._lines])
-        self._ready: queue.SimpleQueue[ChildReady] = queue.SimpleQueue()
+        self._first_notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        self._lives: set[int] = set()
         self._ended: queue.SimpleQueue[ChildEnded] = queue.SimpleQueue()
         self._actors: dict[str, ActorRef[Any]] = {}
         self._incarnation = 0
-        self._tokens = 0
 
     # Who is there
 
@@ -176,7 +177,8 @@ class Stage:
             clock=self.clock,
             timers=self.timers,
             watch=watch,
-            new_token=self._new_token,
+            # Random: by its run id an import is killed, and two test runs may go on at once.
+            new_token=lambda: secrets.token_hex(3),
             daemon_run_id="daemon-1",
             on_busy=lambda name, is_busy: self.busy.append((name, is_busy)),
         )
@@ -189,17 +191,15 @@ class Stage:
         self._incarnation += 1
         context = ChildContext(name, self._incarnation, self.directory, self._noted)
         self._actors[name] = actor.start(context, log=self.log, **collaborators)
-        assert self._ready.get(timeout=TRAP_S).name == name
+        first = self._first_notices.get(timeout=TRAP_S)
+        assert isinstance(first, ChildReady), first
 
     def _noted(self, notice: Notice) -> None:
+        if notice.incarnation not in self._lives:
+            self._first_notices.put(notice)
         if isinstance(notice, ChildEnded):
             self._ended.put(notice)
-        else:
-            self._ready.put(notice)
-
-    def _new_token(self) -> str:
-        self._tokens += 1
-        return f"{self._tokens:06x}"
+        self._lives.add(notice.incarnation)
 
     def _call_for_runners(self, layers: Layers) -> None:
         self.on_layers(layers)  # the one that is set by now

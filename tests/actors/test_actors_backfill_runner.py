@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def test_the_run_is_on_disk_before_anything_is_started(
     [folder] = imports.started
     record = folder.record()
     assert record is not None
-    assert folder.run_id == "20260625T000000Z-000001"
+    assert re.fullmatch("20260625T000000Z-[0-9a-f]{6}", folder.run_id)
     assert (record.provider, record.plugin, record.request_key) == ("claude", KEY, KEY)
     assert (record.attempt, record.reason, record.since) == (3, "confirm-edge", None)
     assert (record.daemon_run_id, record.state) == ("daemon-1", "starting")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import stat
@@ -180,6 +181,21 @@ def test_a_connection_without_a_request_is_given_up(
     start(stage)
     with connect(stage) as connection:
         assert is_dropped(connection)
+
+
+def test_somebody_who_sends_a_byte_now_and_then_is_given_up_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract §6: the time is a connection's, not a byte's."""
+    monkeypatch.setattr(control, "CONNECTION_TIMEOUT_S", 0.05)
+    start(stage)
+    with connect(stage) as connection:
+        connection.settimeout(0.02)
+        for _ in range(50):
+            with contextlib.suppress(TimeoutError):
+                assert is_dropped(connection, b" ")
+                return
+    raise AssertionError("it was served for a second")
 
 
 def test_another_user_is_not_served(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

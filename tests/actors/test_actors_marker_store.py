@@ -217,6 +217,20 @@ def test_a_garbage_file_is_set_aside_logged_and_read_as_empty(stage: Stage, garb
     assert stage.marker()["status"] == "done"
 
 
+@pytest.mark.xfail(strict=True, reason="the setup dies of a write that fails")
+def test_a_garbage_file_on_a_full_disk_is_no_crash(stage: Stage, disk: Disk) -> None:
+    """Each restart would set it aside once more, until the supervisor gives up."""
+    stage.mark("not json")
+    stage.start_marker_store()
+    stage.tell(MARKER_STORE, record())
+    assert stage.home.marker_file.read_text() == "not json"
+    disk.has_space = True
+    stage.timers.advance(SAVE_AGAIN_S)
+    stage.settle(MARKER_STORE)
+    assert stage.marker()["status"] == "done"
+    assert len(list(stage.home.control_dir.glob("*.corrupt-*"))) == 1
+
+
 def test_good_entries_of_a_damaged_file_are_kept(stage: Stage) -> None:
     stage.mark(json.dumps({"attach": 3, "backfill": {KEY: {"status": "done"}, "other": None}}))
     stage.start_marker_store()

@@ -105,6 +105,17 @@ def test_a_reverse_that_fails_keeps_the_marker_and_is_tried_again(
     assert stage.markers() == {}
 
 
+@pytest.mark.xfail(strict=True, reason="a reverse that failed does not count as unmet")
+def test_a_reverse_that_failed_is_not_met(stage: Stage) -> None:
+    """Contract §4: ``--once`` exits 3 when an action ended failed."""
+    handler = FakeReversibleHandler()
+    handler.undo_outcomes.append(FAILED)
+    stage.boot(handler)
+    handler.wanted = []
+    stage.edge()
+    assert stage.settled_so_far() == [(), ("unit",)]
+
+
 def test_a_failure_without_an_effect_is_forgotten_without_a_word(stage: Stage) -> None:
     """client-actions B15."""
     handler = FakeReversibleHandler()

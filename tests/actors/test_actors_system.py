@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import secrets
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +50,6 @@ class Tree:
         self.stage = stage
         self._events: queue.SimpleQueue[SystemEvent] = queue.SimpleQueue()
         self._passed_over: list[SystemEvent] = []
-        tokens = iter(range(1000))
         self.context = SystemContext(
             home=stage.home,
             environ={**os.environ, "HYP_HOME": "/not/ours"},
@@ -58,7 +58,7 @@ class Tree:
             import_command=(sys.executable, "-c", COUNTS_AND_WAITS),
             clock=SystemClock(),
             random=lambda: 0.0,
-            new_token=lambda: f"{next(tokens):06x}",
+            new_token=lambda: secrets.token_hex(3),
             daemon_run_id="daemon-1",
             log=stage.log,
         )
