@@ -120,7 +120,7 @@ class ReloadRequested:
 
 @dataclass(frozen=True, slots=True)
 class ReconcilerReady:
-    """The reconciler (re)started and knows no config yet."""
+    """The reconciler (re)started: it knows no config, and may have lost an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +164,13 @@ class RunnerReady:
 
 @dataclass(frozen=True, slots=True)
 class ActionFinished:
-    """A runner's unit ended with this outcome; the runner waits for ``OutcomeRecorded``.
-
-    ``run_id`` is None when there was not even room to record a run.
-    """
+    """A runner's unit ended with this outcome; the runner waits for ``OutcomeRecorded``."""
 
     runner: str
     kind: str
     request_key: str
     outcome: Outcome
-    run_id: str | None
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True)

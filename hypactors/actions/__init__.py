@@ -9,6 +9,7 @@ from hypactors.actions._backfill import (
     enabled_providers,
     import_environ,
     request_keys,
+    runner_name,
     since_for,
 )
 from hypactors.actions._handler import (
@@ -88,6 +89,7 @@ __all__ = [
     "request_keys",
     "retry_delay_s",
     "reverse_safely",
+    "runner_name",
     "save_markers",
     "set_aside",
     "since_for",

@@ -46,7 +46,12 @@ class BackfillHandler:
         if not isinstance(provider, str) or not provider:
             reason = "backfill action missing provider name"
             return Outcome(OutcomeStatus.FAILED, reason=reason)
-        return Dispatched(runner=f"backfill:{provider}")
+        return Dispatched(runner_name(provider))
+
+
+def runner_name(provider: str) -> str:
+    """Return the name of the actor that performs a provider's imports."""
+    return f"backfill:{provider}"
 
 
 def enabled_providers(

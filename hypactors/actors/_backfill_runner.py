@@ -9,9 +9,10 @@ from hypactors.actions import (
     backfill_argv,
     read_import_result,
     read_orphan_result,
+    runner_name,
     since_for,
 )
-from hypactors.actors._names import RECONCILER, RUNNER_PREFIX
+from hypactors.actors._names import RECONCILER
 from hypactors.errors import ImportRunError
 from hypactors.messages import (
     ActionFinished,
@@ -23,6 +24,7 @@ from hypactors.messages import (
     OutcomeRecorded,
     OutcomeStatus,
     Perform,
+    ReconcilerReady,
     RunnerReady,
     RunningImport,
     StopImport,
@@ -54,6 +56,9 @@ if TYPE_CHECKING:
 LOCK_RETRY_S = 2.0
 """How often a runner looks whether a manual import has given the lock back."""
 
+REPORT_BUDGET_S = 5.0
+"""How long a daemon that stops waits for an outcome to be recorded: a full disk may prevent it."""
+
 TERMINATED_EXIT = 143
 """What a process that ends in order after SIGTERM exits with: 128 + 15."""
 
@@ -75,12 +80,16 @@ class _Running:
     record: RunRecord
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Reporting:
-    """The import has ended and its outcome is not on disk yet."""
+    """The import has ended and its outcome is not in the marker yet, but safe in its folder."""
 
     folder: RunFolder
     finished: ActionFinished
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.run_id
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +97,13 @@ class _Waiting:
     """Somebody else holds the lock of this provider. Told apart by identity, not by value."""
 
     perform: Perform
+
+
+@dataclass(frozen=True, slots=True)
+class _StopReporting:
+    """The daemon stops and the outcome is still not recorded: the next start tells it again."""
+
+    reporting: _Reporting
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +116,8 @@ class _TryLock:
 class BackfillRunner(SupervisedActor):
     """At most one import of its provider lives, whatever restarts in between.
 
-    ``on_busy`` is called with whether an import is under way each time that changes; it must not
-    block.
+    ``on_busy`` is called with whether an import is under way, or its outcome still to be recorded,
+    at each change of state; it must not block.
     """
 
     def __init__(
@@ -135,28 +151,37 @@ class BackfillRunner(SupervisedActor):
         self._on_busy = on_busy
         self._log = log.bind(actor=self._name, provider=provider.name)
         self._state: _Running | _Reporting | _Waiting | None = None
+        self._leftovers: dict[RunFolder, str] = {}
         self._is_draining = False
 
     def setup(self) -> None:
         """Take up what an earlier life, of ours or of the daemon, has left under way."""
         self._enter(None)
-        newest = next(iter(self._runs.runs()), None)
-        for folder in self._runs.unsettled():
-            if newest is not None and folder.run_id == newest.run_id:
-                self._take_up(folder)
-            else:
-                # A disk that was full kept it from being settled; its outcome is recorded, and
-                # told again it would undo that of the runs since.
+        unsettled = self._runs.unsettled()
+        is_any_live = any(not inspect(folder).is_over for folder in unsettled)
+        for folder in unsettled:
+            if is_any_live and inspect(folder).is_over:
+                # No import starts before the one before it is settled, so this one was cut off
+                # before it began: told now, it would come after its successor.
                 self._settle(folder, "superseded")
+            else:
+                self._take_up(folder)
         self._directory.tell(RECONCILER, RunnerReady(self._name))
 
-    def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
+    def receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one case a message
         match message:
             case Perform():
                 self._perform(message)
             case _TryLock(waiting=waiting):
                 if self._state is waiting:
                     self._start(waiting.perform)
+            case _StopReporting(reporting=reporting):
+                if self._state is reporting:
+                    self._log.warning("outcome_left_for_next_start", run_id=reporting.run_id)
+                    self._enter(None)
+            case ReconcilerReady():
+                if isinstance(self._state, _Reporting):
+                    self._directory.tell(RECONCILER, self._state.finished)
             case ImportEnded(run_id=run_id):
                 if isinstance(self._state, _Running) and self._state.folder.run_id == run_id:
                     self._import_ended(self._state)
@@ -174,6 +199,7 @@ class BackfillRunner(SupervisedActor):
                 self._is_draining = True
                 if isinstance(self._state, _Waiting):
                     self._enter(None)
+                self._bound_reporting()
             case _:
                 return super().receive(message)
         return None
@@ -192,18 +218,17 @@ class BackfillRunner(SupervisedActor):
     # Starting one
 
     def _perform(self, perform: Perform) -> None:
-        if self._is_draining:
-            return
         match self._state:
             case _Reporting(finished=finished):
                 self._directory.tell(RECONCILER, finished)
-            case None:
+            case None if not self._is_draining:
                 self._start(perform)
-            case _Running() | _Waiting():
+            case _:
                 pass  # it is what was asked for, or it will be asked for again
 
     def _start(self, perform: Perform) -> None:
         try:
+            self._settle_leftovers()
             lock = FileLock.try_take(self._lock_path)
             if lock is None:
                 self._wait_for_lock(perform)
@@ -211,10 +236,12 @@ class BackfillRunner(SupervisedActor):
             with lock:
                 self._spawn(perform, lock)
         except OSError as error:  # a full disk, perhaps: there is not even a run to speak of
-            self._log.error("import_not_started", detail=str(error))
+            run_id = f"unrecorded-{self._new_token()}"
+            self._log.error("import_not_started", run_id=run_id, detail=str(error))
             self._enter(None)
+            outcome = _spawn_failed(error)
             self._directory.tell(
-                RECONCILER, self._finished(perform.action.request_key, _spawn_failed(error), None)
+                RECONCILER, self._finished(perform.action.request_key, outcome, run_id)
             )
 
     def _wait_for_lock(self, perform: Perform) -> None:
@@ -292,8 +319,16 @@ class BackfillRunner(SupervisedActor):
         finished = self._finished(record.request_key, outcome, folder.run_id)
         self._enter(_Reporting(folder, finished))
         self._directory.tell(RECONCILER, finished)
+        self._bound_reporting()
 
-    def _finished(self, request_key: str, outcome: Outcome, run_id: str | None) -> ActionFinished:
+    def _bound_reporting(self) -> None:
+        if self._is_draining and isinstance(self._state, _Reporting):
+            message = _StopReporting(self._state)
+            self._timers.call_later(
+                REPORT_BUDGET_S, lambda: self._directory.tell(self._name, message)
+            )
+
+    def _finished(self, request_key: str, outcome: Outcome, run_id: str) -> ActionFinished:
         return ActionFinished(self._name, "backfill", request_key, outcome, run_id)
 
     def _outcome_recorded(self, recorded: OutcomeRecorded) -> None:
@@ -304,10 +339,17 @@ class BackfillRunner(SupervisedActor):
                 self._enter(None)
 
     def _settle(self, folder: RunFolder, outcome: str) -> None:
+        self._leftovers[folder] = outcome
         try:
-            self._runs.settle(folder, outcome, self._clock.now())
-        except OSError as error:  # the next life finds it, and the store knows its outcome again
+            self._settle_leftovers()
+        except OSError as error:
             self._log.error("run_not_settled", run_id=folder.run_id, detail=str(error))
+
+    def _settle_leftovers(self) -> None:
+        """Settle what is over, also what a full disk kept from being settled before."""
+        for folder, outcome in list(self._leftovers.items()):
+            self._runs.settle(folder, outcome, self._clock.now())
+            del self._leftovers[folder]
 
     def _enter(self, state: _Running | _Reporting | _Waiting | None) -> None:
         self._state = state
@@ -325,10 +367,6 @@ class BackfillRunner(SupervisedActor):
             pid=pids.import_.pid if pids is not None and pids.import_ is not None else None,
             started_at=record.created_at,
         )
-
-
-def runner_name(provider: str) -> str:
-    return f"{RUNNER_PREFIX}{provider}"
 
 
 def _spawn_failed(error: OSError) -> Outcome:

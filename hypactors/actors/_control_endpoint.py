@@ -91,7 +91,11 @@ class ControlEndpoint(SupervisedActor):
 
     def _answer(self, line: bytes) -> bytes:
         try:
-            return _encode({"v": control.VERSION, "ok": True, "result": self._result(line)})
+            answer = {"v": control.VERSION, "ok": True, "result": self._result(line)}
+            encoded = _encode(answer)
+            if len(encoded) <= control.MAX_ANSWER_BYTES:
+                return encoded
+            answer = _failure("too_large", "the answer is larger than the protocol allows")
         except _BadRequest as error:
             answer = _failure("bad_request", str(error))
         except (ActorDeadError, Timeout) as error:

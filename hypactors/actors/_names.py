@@ -1,8 +1,7 @@
-"""The names under which the actors reach each other."""
+"""The names under which the actors reach each other; a runner's is ``actions.runner_name``."""
 
 SUPERVISOR = "supervisor"
 MARKER_STORE = "marker-store"
 CONFIG_CONTROL = "config-control"
 RECONCILER = "reconciler"
 CONTROL_ENDPOINT = "control-endpoint"
-RUNNER_PREFIX = "backfill:"

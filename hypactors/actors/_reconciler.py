@@ -22,6 +22,7 @@ from hypactors.actions import (
     plan_pass,
     retry_delay_s,
     reverse_safely,
+    runner_name,
 )
 from hypactors.actors._action_log import log_outcome
 from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
@@ -138,7 +139,9 @@ class Reconciler(SupervisedActor):
 
     def setup(self) -> None:
         self._arm_resync()
-        self._directory.tell(CONFIG_CONTROL, ReconcilerReady())
+        runners = [runner_name(provider.name) for provider in self._providers]
+        for name in (CONFIG_CONTROL, *runners):
+            self._directory.tell(name, ReconcilerReady())
 
     def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
         match message:

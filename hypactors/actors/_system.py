@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
-from hypactors.actions import BackfillHandler, enabled_providers, import_environ
-from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings, runner_name
+from hypactors.actions import (
+    BackfillHandler,
+    enabled_providers,
+    import_environ,
+    runner_name,
+)
+from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
@@ -136,7 +141,8 @@ class System:
         return list(self._busy)
 
     def busy_runners(self) -> list[str]:
-        return [name for name, is_busy in self._busy.items() if is_busy]
+        # A copy, made at once: a runner that starts meanwhile adds its name on its own thread.
+        return [name for name, is_busy in list(self._busy.items()) if is_busy]
 
     def _ask(self, name: str, message: object) -> Any:
         return self.directory.ask(name, message, timeout_s=ASK_TIMEOUT_S)

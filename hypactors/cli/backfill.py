@@ -75,7 +75,7 @@ def _run_or_plan(
     options: Options, providers: Sequence[Provider], environ: Mapping[str, str]
 ) -> int:
     home = HypHome.from_environ(environ)
-    layers = resolve_layers(home, environ)
+    layers = resolve_layers(home, environ, contributed=(each.plugin for each in providers))
     _judge_layers(layers, is_needed=not options.providers)
     plugins = layers.effective.plugins if layers.effective else ()
     selected, unknown = select_providers(options.providers, providers, plugins)
@@ -120,7 +120,7 @@ def _run_or_plan(
 def _judge_layers(layers: Layers, *, is_needed: bool) -> None:
     """Say what is wrong with the config; go on without it where names were given."""
     for problem in layers.problems:
-        if problem.severity == "error" and is_needed:
+        if layers.effective is None and is_needed:
             raise ConfigError(problem.message)
         _complain(f"{problem.message} (going on without it)")
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from hypactors import control
+from hypactors.cli._parser import Parser
 from hypactors.errors import ControlError, HomeBusyError, HypError, UsageError
 from hypactors.files import read_if_present
 from hypactors.paths import HypHome
 from hypactors.status import clean
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
 
 EXIT_FAILED = 1
@@ -25,13 +26,6 @@ ONCE_TIMEOUT_S = 900.0
 STOP_MARGIN_S = 10.0
 """How much longer than the settle budget ``hyp daemon stop`` waits (contract §1)."""
 POLL_S = 0.05
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line for a mistake, not a page."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see '{self.prog} --help'")
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -54,7 +48,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="hyp daemon", description="Run the daemon of this HYP_HOME, or ask it something."
     )
     _add_run_options(parser)

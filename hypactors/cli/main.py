@@ -17,12 +17,13 @@ commands:
   status     what this machine imports, and how far it is
   backfill   import the history of coding agents by hand
   query      ask the local cache with SQL
+  config     show the config that is in force, or check a document
 
   hyp --version            print the version
   hyp <command> --help     what a command takes
 """
 
-COMMANDS = ("backfill", "daemon", "query", "status")
+COMMANDS = ("backfill", "config", "daemon", "query", "status")
 
 
 def main() -> int:
@@ -67,6 +68,8 @@ def _run_command(command: str, arguments: list[str]) -> int:
                 from hypactors.cli.status import main as run_command
             case "backfill":
                 from hypactors.cli.backfill import main as run_command
+            case "config":
+                from hypactors.cli.config import main as run_command
             case _:
                 from hypactors.cli.query import main as run_command
         return run_command(arguments, os.environ)

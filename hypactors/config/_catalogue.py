@@ -5,11 +5,12 @@ Which of them run here is not known here: providers are found by entry point.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable
 
     from hypactors.config._document import ConfigDocument
 
@@ -31,6 +32,8 @@ class CataloguePlugin:
     requires: tuple[Capability, ...] = ()
     client: str | None = None
 
+
+PluginCatalogue: TypeAlias = Mapping[str, CataloguePlugin]
 
 _GATEWAY = Capability("hypaware.ai-gateway")
 _GATEWAY_2 = Capability("hypaware.ai-gateway", "^2.0.0")
@@ -89,7 +92,12 @@ _PLUGINS = (
         requires=(_GRAPH, _VECTOR_SEARCH, _COMPLETION),
     ),
 )
-CATALOGUE: Mapping[str, CataloguePlugin] = {plugin.name: plugin for plugin in _PLUGINS}
+CATALOGUE: PluginCatalogue = {plugin.name: plugin for plugin in _PLUGINS}
+
+
+def join_catalogue(contributed: Iterable[CataloguePlugin]) -> PluginCatalogue:
+    """Add the plugins of other packages. A name of ours stays ours."""
+    return {**{plugin.name: plugin for plugin in contributed}, **CATALOGUE}
 
 
 def unsupported_plugins(

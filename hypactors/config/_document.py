@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from hypactors.errors import ConfigError
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 DocumentErrorKind = Literal["config_invalid_json", "config_invalid_shape"]
 
+VERSION = 2
 DEFAULT_RETENTION_DAYS: float = 90
 
 
@@ -100,3 +101,56 @@ def retention_days(document: ConfigDocument | None, dataset: str) -> float:
     if retention is None:
         return DEFAULT_RETENTION_DAYS
     return retention.datasets.get(dataset, retention.default_days)
+
+
+def plain_document(document: ConfigDocument) -> dict[str, Any]:
+    """Return the document as the JSON value that it is read from, without what is left out.
+
+    The values inside are the document's own: a caller that changes something makes a copy.
+    """
+    plain: dict[str, Any] = {"version": VERSION}
+    if document.plugins:
+        plain["plugins"] = [_plain_plugin(entry) for entry in document.plugins]
+    if document.sinks:
+        plain["sinks"] = {name: _set_fields(sink) for name, sink in document.sinks.items()}
+    if document.query is not None:
+        plain["query"] = _plain_query(document.query)
+    if document.disambiguate:
+        plain["disambiguate"] = dict(document.disambiguate)
+    return plain
+
+
+def child_pointer(parent: str, key: str) -> str:
+    """Return the JSON pointer of a key that the document's author chose (RFC 6901)."""
+    return f"{parent}/{key.replace('~', '~0').replace('/', '~1')}"
+
+
+def _plain_plugin(entry: PluginEntry) -> dict[str, Any]:
+    plain = _set_fields(entry)
+    if entry.enabled:
+        del plain["enabled"]
+    return plain
+
+
+def _plain_query(query: Query) -> dict[str, Any]:
+    retention = _set_fields(query.retention) if query.retention else None
+    cache = {"dir": query.cache_dir, "retention": retention, "maintenance": query.maintenance}
+    remotes = {name: {"url": url} for name, url in query.remotes.items()}
+    plain = {
+        "cache": _without_empty(cache),
+        "remotes": remotes,
+        "default_remote": query.default_remote,
+    }
+    return _without_empty(plain)
+
+
+def _set_fields(record: PluginEntry | BlobSink | RequestSink | Retention) -> dict[str, Any]:
+    return {
+        field.name: value
+        for field in fields(record)
+        if (value := getattr(record, field.name)) is not None
+    }
+
+
+def _without_empty(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if value is not None and value != {}}

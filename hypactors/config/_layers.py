@@ -6,20 +6,22 @@ The central layer is the server's and locked; the local one is the user's and ma
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from hypactors.config._control import active_slot
+from hypactors.config._catalogue import CataloguePlugin, join_catalogue
+from hypactors.config._control import active_slot, read_control_state, slot_etag
 from hypactors.config._document import DocumentError, DocumentErrorKind
 from hypactors.config._merge import merge_layers
 from hypactors.config._shape import parse_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hypactors.config._document import ConfigDocument
     from hypactors.config._merge import DroppedEntry
+    from hypactors.config._state import ControlState, Slot
     from hypactors.paths import HypHome
 
 LayerName = Literal["central", "local"]
@@ -33,6 +35,9 @@ class CentralSource(enum.StrEnum):
     SLOT_A = "slot_a"
     SLOT_B = "slot_b"
     SEED = "seed"
+
+
+_SOURCES: Mapping[Slot, CentralSource] = {"a": CentralSource.SLOT_A, "b": CentralSource.SLOT_B}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ class Layers:
 
     ``is_joined`` says that there is evidence of a central layer, even one that cannot be loaded.
     Without a central document that machine has no effective config: the local layer never runs
-    alone there, as it could switch on what the company locked off.
+    alone there, as it could switch on what the company locked off. When the active central config
+    cannot be loaded and the one before it can, that one serves, and ``problems`` says so.
     """
 
     is_joined: bool
@@ -69,7 +75,10 @@ class Layers:
 
     @property
     def is_usable(self) -> bool:
-        """No layer that matters is broken. True as well when nothing is configured at all."""
+        """No layer that matters is broken. True as well when nothing is configured at all.
+
+        False although there is an effective config: an older central one stands in for it.
+        """
         return all(problem.severity != "error" for problem in self.problems)
 
     def provenance(self, plugin: str) -> LayerName | None:
@@ -86,37 +95,65 @@ class Layers:
         return "central" if self.central and instance in self.central.sinks else "local"
 
 
-def resolve_layers(home: HypHome, environ: Mapping[str, str]) -> Layers:
-    """Read both layers. Bad content ends in ``problems``, never in an exception."""
-    source, central_path, evidence_error = _find_central(home)
-    is_joined = central_path is not None
+class _Central(NamedTuple):
+    """The central layer as it was found: a path is evidence of one, a document that it loads."""
+
+    path: Path | None = None
+    source: CentralSource | None = None
+    document: ConfigDocument | None = None
+    problem: LayerProblem | None = None
+
+
+def resolve_layers(
+    home: HypHome, environ: Mapping[str, str], *, contributed: Iterable[str] = ()
+) -> Layers:
+    """Read both layers. Bad content ends in ``problems``, never in an exception.
+
+    ``contributed`` names the plugins that installed providers belong to. All callers of one
+    machine pass the same, so that a local entry for one is in force everywhere or nowhere.
+    """
+    central = _read_central(home)
     local_path = home.local_config(environ)
-
-    problems: list[LayerProblem] = []
-    central: ConfigDocument | None = None
-    if central_path is not None:
-        loaded = evidence_error or _load("central", central_path, "error", is_required=True)
-        central = _document_or_note(loaded, problems)
-    loaded = _load("local", local_path, "warning" if central else "error", is_required=False)
-    local = _document_or_note(loaded, problems)
-
-    effective = None if is_joined else local
-    merged = merge_layers(central, local) if central else None
+    severity: Severity = "warning" if central.document else "error"
+    local = _load("local", local_path, severity, is_required=False)
+    local_document = None if isinstance(local, LayerProblem) else local
+    is_joined = central.path is not None
+    plugins = join_catalogue(CataloguePlugin(name) for name in contributed)
+    merged = merge_layers(central.document, local_document, plugins) if central.document else None
+    alone = None if is_joined else local_document
     return Layers(
         is_joined=is_joined,
-        central=central,
-        central_source=source,
-        central_path=central_path,
-        local=local,
+        central=central.document,
+        central_source=central.source,
+        central_path=central.path,
+        local=local_document,
         local_path=local_path,
-        effective=merged.effective if merged else effective,
+        effective=merged.effective if merged else alone,
         dropped=merged.dropped if merged else (),
         central_query_ignored=bool(merged and merged.central_query_ignored),
-        problems=tuple(problems),
+        problems=tuple(each for each in (central.problem, local) if isinstance(each, LayerProblem)),
     )
 
 
-def _find_central(home: HypHome) -> tuple[CentralSource | None, Path | None, LayerProblem | None]:
+def last_good_slot(active: Slot, state: ControlState, other_etag: str | None) -> Slot | None:
+    """Return the slot that may serve when the active one cannot be loaded, if one may.
+
+    During a trial it is the one that a rollback would go to. Without a trial the active slot was
+    confirmed and the other one was in force before it, unless ``other_etag``, the revision that it
+    holds, was taken back or refused. Bookkeeping that cannot be read vouches for nothing.
+    """
+    other = _other(active)
+    if state.problem is not None:
+        return None
+    if state.probation is not None:
+        trial = state.probation
+        return other if (trial.slot, trial.previous_slot) == (active, other) else None
+    judged = (state.bad_etag, *state.bad_etags, state.last_rollback)
+    is_bad = any(each is not None and each.etag == other_etag for each in judged)
+    return None if is_bad else other
+
+
+def _read_central(home: HypHome) -> _Central:
     """Find the central layer: the active slot, else the seed, else nothing.
 
     Something left in the folder that leads to neither is evidence that the machine joined, and so
@@ -124,22 +161,47 @@ def _find_central(home: HypHome) -> tuple[CentralSource | None, Path | None, Lay
     """
     slot = active_slot(home)
     if slot is not None:
-        source = CentralSource.SLOT_A if slot == "a" else CentralSource.SLOT_B
-        return source, home.slot_file(slot), None
+        return _read_slot(home, slot)
     try:
         present = {entry.name for entry in home.control_dir.iterdir()}
     except (FileNotFoundError, NotADirectoryError):
-        return None, None, None
+        return _Central()
     except OSError as error:
         text = f"cannot be looked into ({error.strerror})"
-        return None, home.control_dir, _problem("central", home.control_dir, text)
+        return _Central(home.control_dir, problem=_problem("central", home.control_dir, text))
     if home.seed_file.name in present:
-        return CentralSource.SEED, home.seed_file, None
+        return _central_from(home.seed_file, CentralSource.SEED)
     for residue in (home.active_link, home.slot_file("a"), home.slot_file("b")):
         if residue.name in present:
             text = "is there, but no config is active; join again, or leave"
-            return None, residue, _problem("central", residue, text)
-    return None, None, None
+            return _Central(residue, problem=_problem("central", residue, text))
+    return _Central()
+
+
+def _read_slot(home: HypHome, slot: Slot) -> _Central:
+    """Read the active slot, or the last good one when the active one cannot be loaded."""
+    active = _central_from(home.slot_file(slot), _SOURCES[slot])
+    if active.problem is None:
+        return active
+    other = last_good_slot(slot, read_control_state(home), slot_etag(home, _other(slot)))
+    if other is None:
+        return active
+    instead = _central_from(home.slot_file(other), _SOURCES[other])
+    if instead.problem is not None:
+        return active
+    text = f"{active.problem.message}; {instead.path}, the config before it, is in force instead"
+    return instead._replace(problem=replace(active.problem, message=text))
+
+
+def _other(slot: Slot) -> Slot:
+    return "b" if slot == "a" else "a"
+
+
+def _central_from(path: Path, source: CentralSource) -> _Central:
+    loaded = _load("central", path, "error", is_required=True)
+    if isinstance(loaded, LayerProblem):
+        return _Central(path, source, problem=loaded)
+    return _Central(path, source, loaded)
 
 
 def _load(
@@ -163,15 +225,6 @@ def _load(
             severity=severity,
             pointer=error.errors[0].pointer,
         )
-
-
-def _document_or_note(
-    loaded: ConfigDocument | LayerProblem | None, problems: list[LayerProblem]
-) -> ConfigDocument | None:
-    if isinstance(loaded, LayerProblem):
-        problems.append(loaded)
-        return None
-    return loaded
 
 
 def _problem(

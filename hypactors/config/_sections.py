@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
+
+from hypactors.config._document import child_pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,13 @@ SectionValidators: TypeAlias = Mapping[str, SectionValidator]
 
 _Rule: TypeAlias = Callable[[object], str | None]
 """Says what a value must be when it is not."""
+
+
+def _is_integer(value: object) -> TypeGuard[float]:
+    # A bool is an int to Python, never a number to a config; 30.0 is 30 to the other client.
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _flag(value: object) -> str | None:

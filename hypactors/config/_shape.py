@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hypactors.config._document import (
+    VERSION,
     BlobSink,
     ConfigDocument,
     DocumentError,
@@ -21,12 +22,12 @@ from hypactors.config._document import (
     RequestSink,
     Retention,
     ShapeError,
+    child_pointer,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-VERSION = 2
 _MAINTENANCE_NUMBERS = frozenset(
     {
         "interval_minutes",
@@ -86,7 +87,7 @@ class _Shape:
             if key in sections:
                 read[key] = sections[key](value)
             else:
-                self._note(_at("", key), "is not a known key")
+                self._note(child_pointer("", key), "is not a known key")
         return ConfigDocument(
             plugins=read.get("plugins", ()),
             sinks=read.get("sinks", {}),
@@ -123,7 +124,7 @@ class _Shape:
     def _sinks(self, value: Any) -> dict[str, BlobSink | RequestSink]:
         sinks = {}
         for name, item in self._object(value, "/sinks").items():
-            at = _at("/sinks", name)
+            at = child_pointer("/sinks", name)
             if not name:
                 self._note(at, "must have a name")
             sink = self._sink(item, at)
@@ -188,7 +189,7 @@ class _Shape:
                 default_days = self._amount(item, f"{at}/default_days")
             elif key == "datasets":
                 for name, days in self._object(item, f"{at}/datasets").items():
-                    datasets[name] = self._amount(days, _at(f"{at}/datasets", name))
+                    datasets[name] = self._amount(days, child_pointer(f"{at}/datasets", name))
         return Retention(default_days, datasets)
 
     def _maintenance(self, value: Any, at: str) -> dict[str, bool | float]:
@@ -203,7 +204,7 @@ class _Shape:
     def _remotes(self, value: Any) -> dict[str, str]:
         remotes = {}
         for name, item in self._object(value, "/query/remotes").items():
-            at = _at("/query/remotes", name)
+            at = child_pointer("/query/remotes", name)
             url = self._object(item, at).get("url")
             if isinstance(url, str) and _HTTP_URL.match(url):
                 remotes[name] = url
@@ -213,7 +214,9 @@ class _Shape:
 
     def _disambiguate(self, value: Any) -> dict[str, str]:
         pins = self._object(value, "/disambiguate").items()
-        return {name: self._text(plugin, _at("/disambiguate", name)) for name, plugin in pins}
+        return {
+            name: self._text(plugin, child_pointer("/disambiguate", name)) for name, plugin in pins
+        }
 
     def _object(self, value: Any, at: str) -> Mapping[str, Any]:
         return value if self._is_object(value, at) else {}
@@ -247,8 +250,3 @@ class _Shape:
 
     def _note(self, pointer: str, message: str) -> None:
         self.errors.append(ShapeError(pointer, message))
-
-
-def _at(parent: str, key: str) -> str:
-    """Return the JSON pointer of a key that the document's author chose (RFC 6901)."""
-    return f"{parent}/{key.replace('~', '~0').replace('/', '~1')}"

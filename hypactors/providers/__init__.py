@@ -8,9 +8,10 @@ from hypactors.providers._protocol import (
     Provider,
     Scan,
     ScanContext,
+    ValidatingProvider,
     Window,
 )
-from hypactors.providers._registry import find_providers
+from hypactors.providers._registry import InstalledPlugins, find_plugins, find_providers
 from hypactors.providers._time import parse_time_ms
 
 __all__ = [
@@ -19,13 +20,16 @@ __all__ = [
     "Exchange",
     "Finding",
     "Findings",
+    "InstalledPlugins",
     "Message",
     "Provider",
     "Row",
     "Scan",
     "ScanContext",
+    "ValidatingProvider",
     "Window",
     "expand",
+    "find_plugins",
     "find_providers",
     "parse_time_ms",
 ]

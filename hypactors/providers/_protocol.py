@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from hypactors.config import SectionError
     from hypactors.paths import HypHome
     from hypactors.providers._findings import Findings
 
@@ -135,4 +136,15 @@ class Provider(Protocol):
 
     def scan(self, context: ScanContext, /) -> Scan:
         """Find the files. Same files and window: same exchanges, in the same order."""
+        ...
+
+
+class ValidatingProvider(Provider, Protocol):
+    """A provider whose plugin has rules for its own ``config`` in a config document."""
+
+    def validate_config(self, config: Mapping[str, Any], /) -> Iterable[SectionError]:
+        """Return what is wrong in it; pointers are relative to ``config``.
+
+        Called for disabled entries too, with an empty mapping where a document has no ``config``.
+        """
         ...

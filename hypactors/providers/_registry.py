@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, cast
 
+from hypactors.config import BUILT_IN_SECTIONS, CataloguePlugin, join_catalogue
 from hypactors.errors import ImportRunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
-    from hypactors.providers._protocol import Provider
+    from hypactors.config import PluginCatalogue, SectionValidators
+    from hypactors.providers._protocol import Provider, ValidatingProvider
 
 GROUP = "hypactors.providers"
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPlugins:
+    """What a config document is checked against on this machine (config-control §1.5).
+
+    ``notes`` has one line for each contribution that had to be left out.
+    """
+
+    catalogue: PluginCatalogue
+    datasets: frozenset[str]
+    sections: SectionValidators
+    notes: tuple[str, ...] = ()
 
 
 def find_providers(points: Iterable[EntryPoint] | None = None) -> tuple[Provider, ...]:
@@ -23,10 +39,7 @@ def find_providers(points: Iterable[EntryPoint] | None = None) -> tuple[Provider
     the wrong shape, or takes a name that is taken (import §1).
     """
     found: dict[str, tuple[Provider, str]] = {}
-    for point in sorted(
-        entry_points(group=GROUP) if points is None else points,
-        key=lambda point: (point.name, _origin(point)),
-    ):
+    for point in _points(points):
         provider = _load(point)
         if provider.name in found:
             message = (
@@ -36,6 +49,47 @@ def find_providers(points: Iterable[EntryPoint] | None = None) -> tuple[Provider
             raise ImportRunError(message)
         found[provider.name] = (provider, _origin(point))
     return tuple(found[name][0] for name in sorted(found))
+
+
+def find_plugins(points: Iterable[EntryPoint] | None = None) -> InstalledPlugins:
+    """Return the known plugins, ours and those that installed providers belong to.
+
+    No plugin of a document is started for that, so it serves for one that the document only
+    introduces. A contribution that is not usable is left out with a note: it must not keep a
+    config from being checked.
+    """
+    plugins: dict[str, CataloguePlugin] = {}
+    sections = dict(BUILT_IN_SECTIONS)
+    datasets: set[str] = set()
+    notes: list[str] = []
+    for point in _points(points):
+        try:
+            provider = _load(point)
+        except ImportRunError as error:
+            notes.append(str(error))
+            continue
+        version = point.dist.version if point.dist is not None else ""
+        plugins.setdefault(provider.plugin, CataloguePlugin(provider.plugin, version))
+        datasets.update(provider.datasets)
+        if getattr(provider, "validate_config", None) is None:
+            continue
+        if provider.plugin in sections:
+            notes.append(
+                f"provider '{provider.name}' of {_origin(point)} brings rules for the config of "
+                f"{provider.plugin}, which has some: they are not used"
+            )
+            continue
+        sections[provider.plugin] = cast("ValidatingProvider", provider).validate_config
+    return InstalledPlugins(
+        join_catalogue(plugins.values()), frozenset(datasets), sections, tuple(notes)
+    )
+
+
+def _points(points: Iterable[EntryPoint] | None) -> list[EntryPoint]:
+    return sorted(
+        entry_points(group=GROUP) if points is None else points,
+        key=lambda point: (point.name, _origin(point)),
+    )
 
 
 def _load(point: EntryPoint) -> Provider:
@@ -67,6 +121,9 @@ def _fault(loaded: object) -> str | None:
         return "'datasets' must be a non-empty list of names"
     if not callable(getattr(loaded, "scan", None)):
         return "'scan' must be callable"
+    validate_config = getattr(loaded, "validate_config", None)
+    if validate_config is not None and not callable(validate_config):
+        return "'validate_config' must be callable"
     return None
 
 

@@ -63,7 +63,7 @@ def collect_report(
 
     A part that cannot be read becomes null, empty or a diagnostic; this does not raise for it.
     """
-    layers = resolve_layers(home, environ)
+    layers = resolve_layers(home, environ, contributed=(each.plugin for each in providers))
     state = read_control_state(home)
     marker_problems: list[str] = []
     if live is not None:

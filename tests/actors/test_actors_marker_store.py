@@ -217,7 +217,6 @@ def test_a_garbage_file_is_set_aside_logged_and_read_as_empty(stage: Stage, garb
     assert stage.marker()["status"] == "done"
 
 
-@pytest.mark.xfail(strict=True, reason="the setup dies of a write that fails")
 def test_a_garbage_file_on_a_full_disk_is_no_crash(stage: Stage, disk: Disk) -> None:
     """Each restart would set it aside once more, until the supervisor gives up."""
     stage.mark("not json")

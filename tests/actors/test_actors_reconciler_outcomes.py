@@ -196,7 +196,6 @@ def test_an_interrupted_import_changes_no_marker_and_is_tried_again_with_back_of
     assert runner.next(Perform).attempt == 2, "an outcome in between: counted from one again"
 
 
-@pytest.mark.xfail(strict=True, reason="an interruption settles, though a retry is to come")
 def test_an_interruption_does_not_settle_what_is_to_be_tried_again(
     stage: Stage, runner: Mailbox
 ) -> None:
@@ -206,6 +205,19 @@ def test_an_interruption_does_not_settle_what_is_to_be_tried_again(
     stage.tell(RECONCILER, ActionInterrupted(RUNNER, "backfill", KEY, "run-1"))
     stage.quiesce()
     assert stage.settled_so_far() == []
+
+
+def test_an_interrupted_unit_that_is_not_wanted_any_more_is_no_reason_to_wait(
+    stage: Stage, runner: Mailbox
+) -> None:
+    stage.boot(BackfillHandler())
+    stage.tell(RECONCILER, ActionInterrupted(RUNNER, "backfill", KEY, "run-1"))
+    stage.join({"name": KEY, "enabled": False})
+    stage.tell(RECONCILER, stage.config())
+    stage.edge()
+    assert stage.settled_so_far() == [()]
+    stage.pass_time(30)
+    assert [type(message) for message in runner.all()] == [Perform], "only the first one"
 
 
 def test_outcomes_are_recorded_while_draining_and_nothing_new_is_begun(

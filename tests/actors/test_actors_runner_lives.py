@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.actors._backfill_runner import LOCK_RETRY_S
+from hypactors.actors._backfill_runner import LOCK_RETRY_S, REPORT_BUDGET_S
 from hypactors.actors._names import RECONCILER
 from hypactors.messages import (
     ActionFinished,
@@ -16,9 +17,10 @@ from hypactors.messages import (
     DrainRequested,
     ImportEnded,
     Perform,
+    ReconcilerReady,
     RunnerReady,
 )
-from hypactors.processes import FileLock
+from hypactors.processes import FileLock, ProviderRuns
 from tests.actors.stage import KEY, RUNNER, Mailbox, Stage
 
 if TYPE_CHECKING:
@@ -58,6 +60,52 @@ def test_a_runner_that_crashed_takes_its_import_up_again(
     assert [line["run_id"] for line in stage.events("import_adopted")] == [run_id]
 
 
+@pytest.mark.parametrize("set_back_s", [3600, 0.0], ids=["clock set back", "same second"])
+def test_an_import_is_taken_up_whatever_the_clock_said_when_it_was_started(
+    stage: Stage, imports: PlayedImports, reconciler: Mailbox, set_back_s: float
+) -> None:
+    """A run id is a wall-clock time to the second, and chance."""
+    stage.new_token = lambda: "ffffff"
+    stage.tell(RUNNER, PERFORM)
+    imports.end()
+    stage.acknowledge(reconciler.next(ActionFinished))
+    stage.clock.advance(-set_back_s)
+    stage.new_token = lambda: "000000"
+    stage.tell(RUNNER, PERFORM)
+    stage.crash(RUNNER)
+    live_again(stage, imports)
+    reconciler.next(RunnerReady)
+    assert stage.busy[-1] == (RUNNER, True)
+    run_id = imports.end().run_id
+    assert reconciler.next(ActionFinished).run_id == run_id
+
+
+def test_a_run_that_could_not_be_settled_does_not_undo_the_one_after_it(
+    stage: Stage, imports: PlayedImports, reconciler: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full when the first, a failure, was to be settled."""
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    stage.tell(RUNNER, PERFORM)
+    imports.end(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(ProviderRuns, "settle", full)
+        stage.acknowledge(reconciler.next(ActionFinished))
+    [line] = stage.events("run_not_settled")
+    assert line["run_id"] == imports.started[0].run_id
+    stage.clock.advance(30)
+    stage.tell(RUNNER, PERFORM)
+    imports.end()
+    stage.acknowledge(reconciler.next(ActionFinished))
+    for _ in range(2):
+        stage.crash(RUNNER)
+        live_again(stage, imports)
+        reconciler.next(RunnerReady)
+    assert stage.runs().unsettled() == []
+
+
 def test_an_import_that_ended_while_no_runner_lived_is_reported_by_the_next(
     stage: Stage, imports: PlayedImports, reconciler: Mailbox
 ) -> None:
@@ -87,6 +135,37 @@ def test_a_runner_that_crashed_while_it_reported_reports_again(
     live_again(stage, imports)
     reconciler.next(RunnerReady)
     assert reconciler.all() == [], "it is settled"
+
+
+def test_a_reconciler_that_restarted_is_told_again_what_is_not_recorded(
+    stage: Stage, imports: PlayedImports, reconciler: Mailbox
+) -> None:
+    """It may have lost the outcome with its mailbox; no Perform need ever come again."""
+    stage.tell(RUNNER, PERFORM, DrainRequested())
+    imports.end()
+    finished = reconciler.next(ActionFinished)
+    stage.tell(RUNNER, ReconcilerReady())
+    assert reconciler.next(ActionFinished) == finished
+    stage.acknowledge(finished)
+    stage.tell(RUNNER, ReconcilerReady())
+    assert reconciler.all() == []
+
+
+def test_a_daemon_that_stops_does_not_wait_for_an_outcome_that_cannot_be_recorded(
+    stage: Stage, imports: PlayedImports, reconciler: Mailbox
+) -> None:
+    """The outcome is safe in the run's folder, and the next start tells it again."""
+    stage.tell(RUNNER, PERFORM)
+    imports.end()
+    finished = reconciler.next(ActionFinished)
+    stage.tell(RUNNER, DrainRequested())
+    assert stage.busy[-1] == (RUNNER, True)
+    stage.timers.advance(REPORT_BUDGET_S)
+    stage.settle(RUNNER)
+    assert stage.busy[-1] == (RUNNER, False)
+    stage.crash(RUNNER)
+    live_again(stage, imports)
+    assert reconciler.next(ActionFinished) == finished
 
 
 def test_an_import_nobody_ended_is_interrupted_when_it_is_found_dead(

@@ -191,4 +191,5 @@ def test_problem_text_is_one_printable_line(home: HypHome) -> None:
 def test_a_plugin_named_twice_does_not_break_the_merge(home: HypHome) -> None:
     write(home.seed_file, {"version": 2, "plugins": [{"name": "x"}, {"name": "x"}]})
     write(home.default_local_config, {"version": 2, "plugins": [{"name": "x"}, {"name": "y"}]})
-    assert names(resolve_layers(home, {}).effective) == ["x", "x", "y"]
+    layers = resolve_layers(home, {}, contributed=["y"])
+    assert names(layers.effective) == ["x", "x", "y"]
