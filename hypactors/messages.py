@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hypactors.actions import MarkerBook
-    from hypactors.config import Layers
+    from hypactors.config import Layers, StageResult
 
 
 class OutcomeStatus(enum.StrEnum):
@@ -111,6 +111,34 @@ class DescribeMarkers:
 @dataclass(frozen=True, slots=True)
 class PollSucceeded:
     """The central server answered a poll under the running config."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailed:
+    """The central server gave no usable answer to a poll."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """The central server served this document (JSON text); try it.
+
+    Sent after the ``PollSucceeded`` of the same poll: a poll confirms first, then stages.
+    """
+
+    document: bytes
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigStaged:
+    """What became of a ``StageConfig``."""
+
+    result: StageResult
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerMissed:
+    """A unit is wanted whose runner does not live."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import (
     backfill_argv,
-    read_import_result,
-    read_orphan_result,
+    enabled_providers,
     runner_name,
     since_for,
 )
 from hypactors.actors._names import RECONCILER
-from hypactors.errors import ImportRunError
+from hypactors.actors._run_outcome import outcome_of, spawn_failed
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
+    ConfigChanged,
     DescribeRun,
     DrainRequested,
     ImportEnded,
     Outcome,
     OutcomeRecorded,
-    OutcomeStatus,
     Perform,
     ReconcilerReady,
     RunnerReady,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 
     from hypactors.actions import ProviderRef
     from hypactors.clock import Clock
+    from hypactors.config import Layers
     from hypactors.paths import HypHome
     from hypactors.processes import RunRecord, RunWatch
     from hypactors.supervision import ChildContext, Directory, Timers
@@ -58,9 +58,6 @@ LOCK_RETRY_S = 2.0
 
 REPORT_BUDGET_S = 5.0
 """How long a daemon that stops waits for an outcome to be recorded: a full disk may prevent it."""
-
-TERMINATED_EXIT = 143
-"""What a process that ends in order after SIGTERM exits with: 128 + 15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +150,7 @@ class BackfillRunner(SupervisedActor):
         self._state: _Running | _Reporting | _Waiting | None = None
         self._leftovers: dict[RunFolder, str] = {}
         self._is_draining = False
+        self._is_leaving = False
 
     def setup(self) -> None:
         """Take up what an earlier life, of ours or of the daemon, has left under way."""
@@ -187,6 +185,8 @@ class BackfillRunner(SupervisedActor):
                     self._import_ended(self._state)
             case OutcomeRecorded():
                 self._outcome_recorded(message)
+            case ConfigChanged(layers=layers):
+                self._config_changed(layers)
             case DescribeRun():
                 return self._describe()
             case StopImport(at_once=at_once):
@@ -239,7 +239,7 @@ class BackfillRunner(SupervisedActor):
             run_id = f"unrecorded-{self._new_token()}"
             self._log.error("import_not_started", run_id=run_id, detail=str(error))
             self._enter(None)
-            outcome = _spawn_failed(error)
+            outcome = spawn_failed(error)
             self._directory.tell(
                 RECONCILER, self._finished(perform.action.request_key, outcome, run_id)
             )
@@ -284,7 +284,7 @@ class BackfillRunner(SupervisedActor):
                 nice=self._settings.nice,
             )
         except OSError as error:
-            self._report(folder, record, _spawn_failed(error))
+            self._report(folder, record, spawn_failed(error))
             return
         self._follow(_Running(folder, record), process)
 
@@ -301,7 +301,7 @@ class BackfillRunner(SupervisedActor):
 
     def _import_ended(self, running: _Running) -> None:
         folder, record = running.folder, running.record
-        outcome = _outcome_of(folder)
+        outcome = outcome_of(folder)
         if outcome is None:
             self._log.warning("import_interrupted", run_id=folder.run_id)
             kill(folder)  # a worker that outlived it would keep the lock, and the next import out
@@ -351,9 +351,20 @@ class BackfillRunner(SupervisedActor):
             self._runs.settle(folder, outcome, self._clock.now())
             del self._leftovers[folder]
 
+    def _config_changed(self, layers: Layers) -> None:
+        """Leave once idle when the config has no use for this provider any more (contract §7)."""
+        if layers.effective is None:  # cannot tell
+            return
+        self._is_leaving = not enabled_providers(layers.effective, [self._provider])
+        if isinstance(self._state, _Waiting) and self._is_leaving:
+            self._state = None
+        self._enter(self._state)
+
     def _enter(self, state: _Running | _Reporting | _Waiting | None) -> None:
         self._state = state
         self._on_busy(self._name, isinstance(state, _Running | _Reporting))
+        if state is None and self._is_leaving:
+            self.stop()
 
     def _describe(self) -> RunningImport | None:
         if not isinstance(self._state, _Running):
@@ -367,27 +378,3 @@ class BackfillRunner(SupervisedActor):
             pid=pids.import_.pid if pids is not None and pids.import_ is not None else None,
             started_at=record.created_at,
         )
-
-
-def _spawn_failed(error: OSError) -> Outcome:
-    return read_import_result(None, b"", "", signal=None, launch_error=str(error))
-
-
-def _outcome_of(folder: RunFolder) -> Outcome | None:
-    """Read how an ended run came out; None when it was interrupted (contract §5.2)."""
-    result = folder.result()
-    try:
-        stdout = folder.stdout_bytes()
-    except ImportRunError as error:
-        return Outcome(OutcomeStatus.FAILED, reason=str(error))
-    if result is None:
-        return read_orphan_result(stdout)
-    if result.exit_code == TERMINATED_EXIT or result.signal == "SIGTERM":
-        return None
-    return read_import_result(
-        result.exit_code,
-        stdout,
-        folder.stderr_tail(),
-        signal=result.signal,
-        launch_error=result.launch_error,
-    )

@@ -5,74 +5,65 @@ from __future__ import annotations
 import os
 import queue
 import secrets
-import signal
 from dataclasses import dataclass
 from random import random
 from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError, Timeout
 
+from hypactors.actors._daemon_events import (
+    DaemonEvent,
+    ReloadSignalled,
+    Signals,
+    StopRequested,
+)
+from hypactors.actors._drain import Drain
 from hypactors.actors._home_files import DaemonState, HomeFiles, own_home
 from hypactors.actors._names import CONFIG_CONTROL
 from hypactors.actors._operations import operations
 from hypactors.actors._reconciler import Settled
 from hypactors.actors._system import (
+    ConfigAdopted,
+    RestartWanted,
     System,
     SystemContext,
-    SystemEvent,
     TreeIsLost,
     TreeIsUp,
 )
-from hypactors.messages import ReloadRequested, StopImport
+from hypactors.actors._verdict import (
+    EXIT_CONFIG,
+    EXIT_GAVE_UP,
+    EXIT_OK,
+    EXIT_RESTART,
+    EXIT_TIMED_OUT,
+    EXIT_UNMET,
+    Verdict,
+    gave_up,
+)
+from hypactors.config import ApplyEngine
+from hypactors.messages import ReloadRequested
 from hypactors.observability import DaemonLog
+from hypactors.processes import RunWatch
 from hypactors.status import LiveDaemon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from structlog.typing import FilteringBoundLogger
 
     from hypactors.actions import ProviderRef
     from hypactors.clock import Clock
+    from hypactors.config import ApplyChecks
     from hypactors.messages import ConfigChanged
     from hypactors.paths import HypHome
     from hypactors.settings import LoadedSettings
 
 MODE = "foreground"
 
-EXIT_OK = 0
-EXIT_CONFIG = 1
-"""``--once`` on a machine whose config cannot be loaded."""
-EXIT_UNMET = 3
-"""``--once``: an action ended failed or refused."""
-EXIT_TIMED_OUT = 7
-"""``--once``: not all was done in the time given."""
-EXIT_GAVE_UP = 70
-"""A supervisor gave up: start me anew."""
-
 START_TIMEOUT_S = 30.0
-KILL_TIMEOUT_S = 5.0
-"""How long a killed import may take to be gone; only one stuck in the kernel does."""
 STOP_TIMEOUT_S = 30.0
 """How long all actors together may take to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopRequested:
-    """Somebody wants the daemon to stop; ``now`` cuts imports short."""
-
-    why: str
-    now: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ReloadSignalled:
-    """Somebody wants the config to be read again."""
-
-
-DaemonEvent = SystemEvent | StopRequested | ReloadSignalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +88,9 @@ class Daemon:
         providers: Sequence[ProviderRef],
         import_command: tuple[str, ...],
         clock: Clock,
+        checks: ApplyChecks,
         once: Once | None,
+        exit_on_apply: bool,
         stdout: TextIO,
         stderr: TextIO,
     ) -> None:
@@ -108,7 +101,9 @@ class Daemon:
         self._providers = providers
         self._import_command = import_command
         self._clock = clock
+        self._checks = checks
         self._once = once
+        self._exit_on_apply = exit_on_apply
         self._stdout = stdout
         self._stderr = stderr
         self._events: queue.SimpleQueue[DaemonEvent] = queue.SimpleQueue()
@@ -117,7 +112,10 @@ class Daemon:
         self._run_id = f"daemon-{os.getpid()}-{int(clock.now().timestamp() * 1000)}"
         self._files: HomeFiles
         self._log: FilteringBoundLogger
+        self._engine: ApplyEngine
+        self._boot_trial: str | None = None
         self._system: System
+        self._was_ready = False
 
     def run(self) -> int:
         """Run until stopped and return the exit code (contract §4).
@@ -146,7 +144,7 @@ class Daemon:
             self._log = log.logger()
             self._files.write_pid()
             try:
-                with _Signals(self._events.put):
+                with Signals(self._post):
                     return self._live()
             finally:
                 self._files.remove_pid()
@@ -157,6 +155,35 @@ class Daemon:
         self._log.info("daemon.starting", config_path=str(self._home.local_config(self._environ)))
         for key in self._loaded.unknown_keys:
             self._log.warning("setting_unknown", file=str(self._home.settings_file), key=key)
+        self._engine = self._boot_engine()
+        self._boot_trial = self._trial_etag()
+        watch = RunWatch(self._log)
+        try:
+            stop = self._run_tree(watch)
+            while stop.exit_code == EXIT_GAVE_UP and self._took_back_the_config():
+                stop = self._run_tree(watch)
+        finally:
+            watch.close()
+        self._enter(DaemonState.STOPPED)
+        self._log.info("daemon.stopped", exit_code=stop.exit_code)
+        return stop.exit_code
+
+    def _boot_engine(self) -> ApplyEngine:
+        """Mend what an earlier daemon left of a config change, before any actor runs."""
+        engine = ApplyEngine(self._home, clock=self._clock, log=self._log)
+        found = engine.evaluate_at_boot()
+        if found.action != "none":
+            self._log.warning(
+                "daemon.config_probation_boot_action",
+                action=found.action,
+                etag=found.etag,
+                hyp_reason=found.reason,
+            )
+        engine.attach(validate=self._checks.validate, install=self._checks.install)
+        return engine
+
+    def _run_tree(self, watch: RunWatch) -> Verdict:
+        """Build the tree of actors, serve until there is a reason to stop, and take it down."""
         context = SystemContext(
             home=self._home,
             environ=self._environ,
@@ -167,99 +194,136 @@ class Daemon:
             random=random,
             new_token=lambda: secrets.token_hex(3),
             daemon_run_id=self._run_id,
+            engine=self._engine,
+            watch=watch,
+            exit_on_apply=self._exit_on_apply,
             log=self._log,
         )
-        self._system = System(context, self._events.put)
+        self._system = System(context, self._post)
         self._system.start(
             operations(
                 self._system,
                 context,
                 self._describe,
-                lambda now: self._events.put(StopRequested("control socket", now)),
-                lambda: self._events.put(ReloadSignalled()),
+                lambda now: self._post(StopRequested("control socket", now)),
+                lambda: self._post(ReloadSignalled()),
             )
         )
-        code = self._serve()
+        stop = self._serve()
         left_behind = self._system.stop(STOP_TIMEOUT_S)
         if left_behind:
             self._tell(f"stopped without waiting any longer for: {', '.join(left_behind)}")
-        self._enter(DaemonState.STOPPED)
-        self._log.info("daemon.stopped", exit_code=code)
-        return code
+        return stop
+
+    def _took_back_the_config(self) -> bool:
+        """Roll a config back that the actors could not stay up under (contract §7).
+
+        Only one that they were up before: then it is the config's doing. Of one that the daemon
+        booted with, nobody can tell.
+        """
+        etag = self._trial_etag()
+        if etag is None or etag == self._boot_trial:
+            return False
+        result = self._engine.roll_back("probation_crashed")
+        self._forget_lost_tree()
+        return result.is_restart_wanted and not self._exit_on_apply
+
+    def _forget_lost_tree(self) -> None:
+        """Drop what the lost tree said, and keep what a person did."""
+        events, self._events = self._events, queue.SimpleQueue()
+        while not events.empty():
+            event = events.get()
+            if isinstance(event, StopRequested):
+                self._events.put(event)
+
+    def _trial_etag(self) -> str | None:
+        trial = self._engine.probation
+        return None if trial is None else trial.etag
 
     # Serving
 
-    def _serve(self) -> int:
+    def _serve(self) -> Verdict:
         stop = self._wait_until_up()
         if stop is None:
             config = self._system.config()
             self._adopt(config)
-            self._stdout.write(f"hyp daemon: ready pid={os.getpid()} home={self._home.root}\n")
-            self._stdout.flush()
+            self._say_ready()
             stop = self._nothing_to_do(config) if self._once else None
         if stop is None:
             stop = self._serve_events()
-        if stop.exit_code != EXIT_GAVE_UP:  # then nobody is left to drain, and imports go on
+        # With a lost tree nobody is left to drain; for a restart nobody waits: imports go on, and
+        # the next daemon finds them.
+        if stop.exit_code not in {EXIT_GAVE_UP, EXIT_RESTART}:
             self._drain(stop.request)
-        return stop.exit_code
+        return stop
 
-    def _wait_until_up(self) -> _Stop | None:
+    def _say_ready(self) -> None:
+        if not self._was_ready:
+            self._was_ready = True
+            self._stdout.write(f"hyp daemon: ready pid={os.getpid()} home={self._home.root}\n")
+            self._stdout.flush()
+
+    def _wait_until_up(self) -> Verdict | None:
         deadline = self._clock.monotonic() + START_TIMEOUT_S
         early: list[DaemonEvent] = []  # what the first actors say while the last ones start
         while True:
             match self._next_event(deadline):
                 case TreeIsUp():
                     for event in early:
-                        self._events.put(event)
+                        self._post(event)
                     return None
                 case TreeIsLost():
-                    return _gave_up()
+                    return gave_up()
                 case StopRequested() as request:
-                    return _Stop(EXIT_OK, request)
+                    return Verdict(EXIT_OK, request)
                 case None:
                     self._log.critical("daemon.start_timed_out", timeout_s=START_TIMEOUT_S)
-                    return _gave_up()
+                    return gave_up()
                 case event:
                     early.append(event)
 
-    def _nothing_to_do(self, config: ConfigChanged) -> _Stop | None:
+    def _nothing_to_do(self, config: ConfigChanged) -> Verdict | None:
         """Say why ``--once`` ends at once, if it does."""
         layers = config.layers
         if not layers.is_usable:
             for problem in layers.problems:
                 self._tell(problem.message)
-            return _Stop(EXIT_CONFIG, StopRequested("config not loadable"))
+            return Verdict(EXIT_CONFIG, StopRequested("config not loadable"))
         if not layers.is_joined:
             self._tell("this machine never joined a central server: nothing to do")
-            return _Stop(EXIT_OK, StopRequested("never joined"))
+            return Verdict(EXIT_OK, StopRequested("never joined"))
         return None
 
-    def _serve_events(self) -> _Stop:
+    def _serve_events(self) -> Verdict:
         deadline = self._clock.monotonic() + self._once.timeout_s if self._once else None
         while True:
             match self._next_event(deadline):
                 case StopRequested() as request:
-                    return _Stop(EXIT_OK, request)
+                    return Verdict(EXIT_OK, request)
                 case TreeIsLost():
-                    return _gave_up()
+                    return gave_up()
                 case ReloadSignalled():
-                    self._reload()
+                    self._system.directory.tell(CONFIG_CONTROL, ReloadRequested())
+                    self._adopt_current()  # also when it changed nothing
+                case ConfigAdopted():
+                    self._adopt_current()
+                case RestartWanted(reason=reason):
+                    return Verdict(EXIT_RESTART, StopRequested(f"restart for {reason}"))
                 case Settled(unmet=unmet) if self._once:
                     for unit in unmet:
                         self._tell(f"not done: {unit.kind} {unit.request_key}")
                     code = EXIT_UNMET if unmet else EXIT_OK
-                    return _Stop(code, StopRequested("nothing left to do"))
+                    return Verdict(code, StopRequested("nothing left to do"))
                 case None:
                     assert self._once is not None  # noqa: S101 - only then there is a deadline
                     self._tell(f"not all was done within {self._once.timeout_s:g} s")
-                    return _Stop(EXIT_TIMED_OUT, StopRequested("timed out"))
+                    return Verdict(EXIT_TIMED_OUT, StopRequested("timed out"))
 
-    def _reload(self) -> None:
-        self._system.directory.tell(CONFIG_CONTROL, ReloadRequested())
+    def _adopt_current(self) -> None:
         try:
             self._adopt(self._system.config())
         except (ActorDeadError, Timeout):
-            self._log.warning("daemon.reload_unanswered")
+            self._log.warning("daemon.config_unanswered")
 
     def _adopt(self, config: ConfigChanged) -> None:
         """Be healthy or degraded, as the config is usable or not."""
@@ -279,42 +343,21 @@ class Daemon:
     # Stopping
 
     def _drain(self, request: StopRequested) -> None:
-        """Let live imports settle: wait, then ask them to end, then end them (contract §1)."""
         self._enter(DaemonState.STOPPING)
         self._log.info("daemon.stopping", reason=request.why)
-        self._system.drain()
-        steps: list[tuple[float, Callable[[], None]]] = [
-            (self._settings.settle_s, self._announce_waiting),
-            (self._settings.grace_s, lambda: self._stop_imports(at_once=False)),
-            (KILL_TIMEOUT_S, lambda: self._stop_imports(at_once=True)),
-        ]
-        for budget_s, act in steps[1:] if request.now else steps:
-            if not self._system.busy_runners():
-                return
-            act()
-            self._wait_until_idle(budget_s)
-        if self._system.busy_runners():
-            self._tell(f"left running: {', '.join(self._system.busy_runners())}")
+        Drain(
+            self._system,
+            self._settings,
+            clock=self._clock,
+            next_event=self._next_event,
+            tell=self._tell,
+        ).run(now=request.now)
 
-    def _announce_waiting(self) -> None:
-        names = ", ".join(self._system.busy_runners())
-        self._tell(
-            f"waiting up to {self._settings.settle_s:g} s for {names} to finish; "
-            "signal again to interrupt"
-        )
+    # Odds and ends
 
-    def _wait_until_idle(self, budget_s: float) -> None:
-        """Wait until no runner is busy, the budget is spent, or somebody asks again."""
-        deadline = self._clock.monotonic() + budget_s
-        while self._system.busy_runners():
-            if isinstance(self._next_event(deadline), StopRequested | TreeIsLost | None):
-                return
-
-    def _stop_imports(self, *, at_once: bool) -> None:
-        for name in self._system.busy_runners():
-            self._system.directory.tell(name, StopImport(at_once=at_once))
-
-    # Odds and ends of the main thread
+    def _post(self, event: DaemonEvent) -> None:
+        """Give the main thread something to do; from any thread, and from a signal handler."""
+        self._events.put(event)
 
     def _next_event(self, deadline: float | None) -> DaemonEvent | None:
         """Return the next event, or None when the deadline (monotonic seconds) has passed."""
@@ -341,35 +384,3 @@ class Daemon:
     def _tell(self, text: str) -> None:
         self._stderr.write(f"hyp daemon: {text}\n")
         self._stderr.flush()
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    exit_code: int
-    request: StopRequested
-
-
-def _gave_up() -> _Stop:
-    return _Stop(EXIT_GAVE_UP, StopRequested("a supervisor gave up"))
-
-
-class _Signals:
-    """Turns SIGTERM, SIGINT and SIGHUP into events while it is entered."""
-
-    def __init__(self, post: Callable[[DaemonEvent], None]) -> None:
-        self._post = post  # a SimpleQueue's put may be re-entered from a signal handler
-        self._before: dict[int, object] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self._before[number] = signal.signal(number, self._handle)
-
-    def __exit__(self, *_exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
-            self._post(ReloadSignalled())
-        else:
-            self._post(StopRequested(f"signal {signal.Signals(number).name}"))

@@ -5,3 +5,6 @@ MARKER_STORE = "marker-store"
 CONFIG_CONTROL = "config-control"
 RECONCILER = "reconciler"
 CONTROL_ENDPOINT = "control-endpoint"
+
+CENTRAL_LINK = "central-link"
+"""Tells config control of polls, and is told what became of a document and which config runs."""

@@ -44,6 +44,7 @@ from hypactors.messages import (
     ReconcileRequested,
     ReconcilerReady,
     RecordOutcome,
+    RunnerMissed,
     RunnerReady,
 )
 from hypactors.supervision import SupervisedActor
@@ -264,8 +265,9 @@ class Reconciler(SupervisedActor):
                 attempts = (step.marker.attempts or 0) if step.marker is not None else 0
                 perform = Perform(unit.kind, step.action, planning.reason, attempts + 1)
                 self._given[unit] = _Given(runner, perform)
-                # When no such runner lives yet it says so itself: RunnerReady.
-                self._directory.tell(runner, perform)
+                if not self._directory.tell(runner, perform):
+                    # It says so itself when it is there: RunnerReady.
+                    self._directory.tell(CONFIG_CONTROL, RunnerMissed())
             case Outcome() as outcome:
                 run_id = _own_run_id(planning, context.now)
                 self._record(RecordOutcome(unit.kind, unit.request_key, outcome, run_id))

@@ -26,7 +26,6 @@ from hypactors.actors._names import (
 )
 from hypactors.actors._reconciler import Reconciler, Settled
 from hypactors.messages import ConfigChanged, DescribeConfig, DescribeRun, DrainRequested
-from hypactors.processes import RunWatch
 from hypactors.supervision import (
     ChildContext,
     ChildCrashed,
@@ -37,6 +36,7 @@ from hypactors.supervision import (
     ChildStopped,
     Directory,
     ListChildren,
+    Restart,
     RestartScheduled,
     StartChild,
     StopChildren,
@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 
     from hypactors.actions import ProviderRef
     from hypactors.clock import Clock
-    from hypactors.config import Layers
+    from hypactors.config import ApplyEngine, Layers
     from hypactors.paths import HypHome
+    from hypactors.processes import RunWatch
     from hypactors.settings import Settings
     from hypactors.supervision import ChildStatus, Notice, SupervisionEvent
 
@@ -79,12 +80,28 @@ class RunnersChanged:
     """A runner became busy or idle."""
 
 
-SystemEvent = TreeIsUp | TreeIsLost | RunnersChanged | Settled
+@dataclass(frozen=True, slots=True)
+class ConfigAdopted:
+    """Another config is in force, or the same one is confirmed now."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestartWanted:
+    """A config was applied or rolled back, and the program is to be started anew for it."""
+
+    reason: str
+
+
+SystemEvent = TreeIsUp | TreeIsLost | RunnersChanged | ConfigAdopted | RestartWanted | Settled
 
 
 @dataclass(frozen=True, slots=True)
 class SystemContext:
-    """What the whole tree shares. ``random`` is in [0, 1); ``new_token`` gives six hex digits."""
+    """What the whole tree shares. ``random`` is in [0, 1); ``new_token`` gives six hex digits.
+
+    ``engine`` has been evaluated at boot and knows its checks. ``watch`` outlives a tree that is
+    built anew. Both belong to the tree while one runs.
+    """
 
     home: HypHome
     environ: Mapping[str, str]
@@ -95,6 +112,9 @@ class SystemContext:
     random: Callable[[], float]
     new_token: Callable[[], str]
     daemon_run_id: str
+    engine: ApplyEngine
+    watch: RunWatch
+    exit_on_apply: bool
     log: FilteringBoundLogger
 
 
@@ -110,7 +130,6 @@ class System:
         self._context = context
         self._post = post
         self._timers = ThreadTimers()
-        self._watch = RunWatch(context.log)
         self._busy: dict[str, bool] = {}
         self._supervisor: Any = None
 
@@ -169,7 +188,6 @@ class System:
             self._supervisor.stop(timeout=ASK_TIMEOUT_S)
         except (ActorDeadError, Timeout):
             left_behind = (SUPERVISOR,)
-        self._watch.close()
         self._timers.close()
         return left_behind
 
@@ -200,10 +218,14 @@ class System:
                 CONFIG_CONTROL,
                 lambda context: ConfigControl.start(
                     context,
+                    engine=shared.engine,
                     home=shared.home,
                     environ=shared.environ,
+                    providers=shared.providers,
                     directory=self.directory,
-                    on_layers=self._start_runners,
+                    timers=self._timers,
+                    on_layers=self._layers_adopted,
+                    exit_on_apply=self._want_restart if shared.exit_on_apply else None,
                     log=shared.log,
                 ),
             ),
@@ -232,15 +254,16 @@ class System:
             ),
         ]
 
-    def _start_runners(self, layers: Layers) -> None:
-        """Start a runner for each provider that the config enables and that has none yet."""
+    def _layers_adopted(self, layers: Layers) -> None:
+        """Start a runner for each provider that the config enables and that has none."""
+        self._post(ConfigAdopted())
         if layers.effective is None:
             return
         for provider in enabled_providers(layers.effective, self._context.providers):
-            self._supervisor_tell(StartChild(self._runner_spec(provider)))
+            self.directory.tell(SUPERVISOR, StartChild(self._runner_spec(provider)))
 
-    def _supervisor_tell(self, message: object) -> None:
-        self.directory.tell(SUPERVISOR, message)
+    def _want_restart(self, reason: str) -> None:
+        self._post(RestartWanted(reason))
 
     def _runner_spec(self, provider: ProviderRef) -> ChildSpec:
         shared = self._context
@@ -259,12 +282,13 @@ class System:
                 directory=self.directory,
                 clock=shared.clock,
                 timers=self._timers,
-                watch=self._watch,
+                watch=shared.watch,
                 new_token=shared.new_token,
                 daemon_run_id=shared.daemon_run_id,
                 on_busy=self._runner_is_busy,
                 log=shared.log,
             ),
+            restart=Restart.TRANSIENT,
         )
 
     def _child_environ(self) -> Mapping[str, str]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from hypactors.config import ApplyChecks
+
 EXIT_FAILED = 1
 EXIT_HOME_BUSY = 5
 
@@ -72,6 +74,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--once", action="store_true", help="exit when nothing is wanted or running any more"
     )
     parser.add_argument(
+        "--exit-on-apply",
+        action="store_true",
+        help="exit with 75 when the config changes, for a service manager that starts it anew",
+    )
+    parser.add_argument(
         "--timeout",
         type=float,
         metavar="S",
@@ -100,7 +107,9 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         # -P: the folder that an import is started in must not shadow a module.
         import_command=loaded.settings.import_command or (sys.executable, "-P", "-m", "hypactors"),
         clock=SystemClock(),
+        checks=_checks(),
         once=Once(options.timeout or ONCE_TIMEOUT_S) if options.once else None,
+        exit_on_apply=options.exit_on_apply,
         stdout=sys.stdout,
         stderr=sys.stderr,
     )
@@ -111,6 +120,22 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return EXIT_HOME_BUSY
     except OSError as error:
         raise HypError(f"cannot run on {home.root}: {error}") from error
+
+
+def _checks() -> ApplyChecks:
+    """Return what a served document is held against: the plugins that are installed here."""
+    from functools import partial
+
+    from hypactors.config import ApplyChecks, check_pins, validate_document
+    from hypactors.providers import find_plugins
+
+    installed = find_plugins()
+    return ApplyChecks(
+        install=partial(check_pins, plugins=installed.catalogue),
+        validate=partial(
+            validate_document, plugins=installed.catalogue, sections=installed.sections
+        ),
+    )
 
 
 def _stop(home: HypHome, *, now: bool) -> int:

@@ -44,7 +44,7 @@ from hypactors.config._sections import (
     SectionValidator,
     SectionValidators,
 )
-from hypactors.config._served import Complaint, InstallFailure
+from hypactors.config._served import ApplyChecks, Complaint, InstallFailure
 from hypactors.config._shape import parse_document
 from hypactors.config._slots import reset_to_seed
 from hypactors.config._state import BadEtag, ControlState, Probation, Rollback
@@ -54,6 +54,7 @@ __all__ = [
     "BUILT_IN_SECTIONS",
     "CATALOGUE",
     "DEFAULT_RETENTION_DAYS",
+    "ApplyChecks",
     "ApplyEngine",
     "BadEtag",
     "BlobSink",

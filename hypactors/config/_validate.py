@@ -171,12 +171,11 @@ def _retention(
 ) -> Iterator[ValidationError]:
     if datasets is None or document.query is None or document.query.retention is None:
         return
+    known = ", ".join(sorted(datasets)) or "none"
     for name in document.query.retention.datasets:
         if name not in datasets:
             at = child_pointer("/query/cache/retention/datasets", name)
-            message = (
-                f"no provider here makes this dataset; known are {', '.join(sorted(datasets))}"
-            )
+            message = f"no provider here makes this dataset (known: {known})"
             yield ValidationError("dataset_unknown", at, message)
 
 
@@ -188,7 +187,7 @@ def _ties(document: ConfigDocument, plugins: PluginCatalogue) -> Iterator[Valida
             providers.setdefault(provided.name, []).append(name)
     for capability, names in providers.items():
         if len(names) > 1 and document.disambiguate.get(capability) not in names:
-            message = f"{' and '.join(names)} both provide it; name the one to use here"
+            message = f"several plugins provide it ({', '.join(names)}); name one of them here"
             at = child_pointer("/disambiguate", capability)
             yield ValidationError("capability_ambiguous", at, message)
 

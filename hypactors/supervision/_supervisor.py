@@ -66,7 +66,7 @@ class ChildStatus:
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """Start one more child, unless one of that name is there already."""
+    """Start one more child, unless one of that name is there already and has not stopped."""
 
     spec: ChildSpec
 
@@ -163,10 +163,7 @@ class Supervisor(SupervisedActor):
             case _Sweep():
                 self._sweep()
             case StartChild(spec=spec):
-                if spec.name not in self._children and not self._stopping:
-                    self._children[spec.name] = _Child(spec)
-                    self._to_start.append(spec.name)
-                    self._start_next()
+                self._add(spec)
             case ListChildren():
                 return tuple(self._status(child) for child in self._children.values())
             case StopChildren():
@@ -179,6 +176,17 @@ class Supervisor(SupervisedActor):
         self._stop_children()
 
     # Starting
+
+    def _add(self, spec: ChildSpec) -> None:
+        known = self._children.get(spec.name)
+        if self._stopping or (known is not None and known.state is not ChildState.STOPPED):
+            return
+        child = _Child(spec)
+        if known is not None:  # its next life must not be taken for the last one
+            child.incarnation = known.incarnation
+        self._children[spec.name] = child
+        self._to_start.append(spec.name)
+        self._start_next()
 
     def _start_next(self) -> None:
         """Start the next waiting child, once the one before it is ready.

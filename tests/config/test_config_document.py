@@ -15,6 +15,7 @@ from hypactors.config import (
     RequestSink,
     Retention,
     parse_document,
+    plain_document,
     retention_days,
 )
 
@@ -259,3 +260,19 @@ def failure_of(raw: bytes) -> DocumentError | None:
     except DocumentError as error:
         return error
     return None
+
+
+def test_a_plain_document_holds_what_is_known_and_nothing_that_was_left_out() -> None:
+    plain = plain_document(parse(FULL))
+    expected = json.loads(json.dumps(FULL))
+    del expected["plugins"][1]["note"]
+    del expected["query"]["cache"]["maintenance"]["unknown"]
+    assert plain == expected
+    assert plain_document(ConfigDocument()) == {"version": 2}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.sampled_from(sorted(FULL.keys() - {"version"}))))
+def test_a_plain_document_reads_back_as_the_same(keys: set[str]) -> None:
+    document = parse({"version": 2, **{key: FULL[key] for key in sorted(keys)}})
+    assert parse(plain_document(document)) == document

@@ -193,3 +193,117 @@ def test_a_plugin_named_twice_does_not_break_the_merge(home: HypHome) -> None:
     write(home.default_local_config, {"version": 2, "plugins": [{"name": "x"}, {"name": "y"}]})
     layers = resolve_layers(home, {}, contributed=["y"])
     assert names(layers.effective) == ["x", "x", "y"]
+
+
+def confirmed(home: HypHome, slot: str, **state: object) -> None:
+    """Lay out a machine whose active slot is broken; the other one holds ``CENTRAL``."""
+    other = "a" if slot == "b" else "b"
+    write(home.slot_file(slot), "{")
+    write(home.slot_etag_file(slot), "new\n")
+    write(home.slot_file(other), CENTRAL)
+    write(home.slot_etag_file(other), "old\n")
+    home.active_link.symlink_to(f"config.{slot}.json")
+    write(home.state_file, state)
+
+
+@pytest.mark.parametrize(("slot", "source"), [("b", "slot_a"), ("a", "slot_b")])
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_the_config_before_it_serves_when_the_active_one_cannot_be_loaded(
+    home: HypHome, slot: str, source: str, *, is_missing: bool
+) -> None:
+    confirmed(home, slot)
+    if is_missing:
+        home.slot_file(slot).unlink()
+    write(home.default_local_config, LOCAL)
+
+    layers = resolve_layers(home, {})
+
+    assert names(layers.effective) == ["@hypaware/claude", "@hypaware/otel"]
+    assert layers.central_source == source
+    assert layers.central_path is not None
+    assert layers.provenance("@hypaware/claude") == "central"
+    assert not layers.is_usable
+    (problem,) = layers.problems
+    assert (problem.layer, problem.severity, problem.path) == (
+        "central",
+        "error",
+        home.slot_file(slot),
+    )
+    said = f"{layers.central_path}, the config before it, is in force instead"
+    assert problem.message.endswith(said)
+
+
+def test_the_seed_in_a_slot_serves_too(golden_home: Callable[[str], HypHome]) -> None:
+    home = golden_home("3-confirmed-backfill-pending")
+    home.slot_file("b").write_bytes(b"\0")
+    layers = resolve_layers(home, {})
+    assert layers.central_source is CentralSource.SLOT_A
+    assert names(layers.effective) == ["@hypaware/central"]
+
+
+def trial(slot: str, previous: str | None) -> dict[str, object]:
+    return {"probation": {"etag": "new", "slot": slot, "previous_slot": previous}}
+
+
+@pytest.mark.parametrize(
+    ("state", "serves"),
+    [
+        (trial("b", "a"), True),
+        (trial("b", None), False),
+        (trial("b", "b"), False),
+        (trial("a", "b"), False),
+        ({"bad_etag": {"etag": "old", "reason": "probation_expired"}}, False),
+        ({"bad_etag": {"etag": "other"}}, True),
+        ({"last_rollback": {"etag": "old", "reason": "probation_expired"}}, False),
+        ({"bad_etags": [{"etag": "old", "reason": "probation_expired"}, {"etag": "x"}]}, False),
+    ],
+)
+def test_only_a_slot_that_was_good_serves(
+    home: HypHome, state: dict[str, object], *, serves: bool
+) -> None:
+    confirmed(home, "b", **state)
+    write(home.default_local_config, LOCAL)
+    layers = resolve_layers(home, {})
+    assert (layers.effective is not None) is serves
+    assert layers.is_joined
+    assert layers.central_path == home.slot_file("a" if serves else "b")
+    assert len(layers.problems) == 1
+
+
+def test_bookkeeping_that_cannot_be_read_vouches_for_no_slot(home: HypHome) -> None:
+    confirmed(home, "b")
+    write(home.state_file, "{")
+    assert resolve_layers(home, {}).effective is None
+
+
+def test_a_slot_that_cannot_be_loaded_either_serves_nobody(home: HypHome) -> None:
+    confirmed(home, "b")
+    write(home.slot_file("a"), '{"version": 1}')
+    layers = resolve_layers(home, {})
+    assert layers.effective is None
+    assert layers.central_source is CentralSource.SLOT_B
+    (problem,) = layers.problems
+    assert "instead" not in problem.message
+
+
+def test_a_broken_local_layer_beside_a_stand_in_is_a_warning(home: HypHome) -> None:
+    confirmed(home, "b")
+    write(home.default_local_config, "{")
+    layers = resolve_layers(home, {})
+    assert names(layers.effective) == ["@hypaware/claude"]
+    assert [(p.layer, p.severity) for p in layers.problems] == [
+        ("central", "error"),
+        ("local", "warning"),
+    ]
+
+
+def test_a_local_plugin_of_another_package_counts_where_it_is_installed(home: HypHome) -> None:
+    write(home.seed_file, CENTRAL)
+    write(home.default_local_config, {"version": 2, "plugins": [{"name": "@x/new"}]})
+    assert names(resolve_layers(home, {}, contributed=["@x/new"]).effective) == [
+        "@hypaware/claude",
+        "@x/new",
+    ]
+    layers = resolve_layers(home, {})
+    assert names(layers.effective) == ["@hypaware/claude"]
+    assert [(drop.key, drop.detail) for drop in layers.dropped] == [("@x/new", "plugin_unknown")]

@@ -146,6 +146,50 @@ def test_a_colliding_local_entry_is_a_drop_and_no_diagnostic(machine: Machine) -
     assert "- @hypaware/otel  [local]  [not supported by this version]\n" in text
 
 
+def test_a_local_plugin_that_ties_with_a_central_one_is_a_drop_and_no_diagnostic(
+    machine: Machine,
+) -> None:
+    # status 19.
+    machine.join({"name": "@hypaware/completion-openai"})
+    machine.configure({"name": "@hypaware/completion-anthropic"}, {"name": "@hypaware/otel"})
+    report = machine.report()
+    assert report["config_layers"]["local_not_applied"] == [
+        {
+            "section": "plugins",
+            "key": "@hypaware/completion-anthropic",
+            "reason": "invalid_merge",
+            "detail": "capability_ambiguous",
+        }
+    ]
+    assert report["diagnostics"] == []
+    assert report["overall"] == "healthy"
+    assert [row["name"] for row in report["active_plugins"]] == [
+        "@hypaware/completion-openai",
+        "@hypaware/otel",
+    ]
+    text = render_text(report)
+    assert "- plugins.@hypaware/completion-anthropic  (invalid merge: capability_ambiguous)" in text
+
+
+def test_a_local_plugin_that_an_installed_provider_brings_is_in_force(machine: Machine) -> None:
+    machine.join({"name": "@hypaware/claude"})
+    machine.configure({"name": "@x/aider"})
+    report = machine.report(CLAUDE, ProviderRef("aider", "@x/aider"))
+    assert report["config_layers"]["local_not_applied"] == []
+    assert {"name": "@x/aider", "provenance": "local"} in report["active_plugins"]
+
+
+def test_a_config_that_stands_in_for_a_broken_one_is_degraded(machine: Machine) -> None:
+    machine.take_golden("4-backfill-done")
+    machine.home.slot_file("b").write_text("")
+    report = machine.report()
+    assert report["overall"] == "degraded"
+    assert [row["name"] for row in report["active_plugins"]] == ["@hypaware/central"]
+    (diagnostic,) = report["diagnostics"]
+    assert (diagnostic["severity"], diagnostic["kind"]) == ("error", "config_invalid")
+    assert diagnostic["message"].endswith("is in force instead")
+
+
 def test_a_central_query_block_is_ignored_and_said_so(machine: Machine) -> None:
     # status 18.
     machine.join(query={})

@@ -1,0 +1,88 @@
+"""A real process that applies, confirms and rolls back without end is killed at any instant."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hypactors.config import read_control_state
+from hypactors.paths import HypHome
+from tests.faults.machine import SEED, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = 16
+
+LIFE = """
+import itertools, sys
+from pathlib import Path
+from hypactors.paths import HypHome
+from tests.faults.machine import Machine
+
+machine = Machine(HypHome(Path(sys.argv[1])))
+machine.boot()
+print("ready", flush=True)
+for number in itertools.count(int(sys.argv[2])):
+    machine.poll(f"E{number}")
+    if number % 2:
+        machine.poll(f"E{number}")
+    else:
+        machine.clock.advance(200)
+        machine.tick()
+"""
+
+
+@pytest.fixture
+def chance() -> Iterator[random.Random]:
+    """Say which seed it was when a test fails."""
+    seed = random.SystemRandom().randrange(10**9)
+    print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
+    yield random.Random(seed)  # noqa: S311 - no secret
+
+
+def live_and_die(home: HypHome, first: int, wait_s: float) -> None:
+    command = [sys.executable, "-c", LIFE, str(home.root), str(first)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        # Any instant will do: this is the test's chance, not its synchronisation.
+        time.sleep(wait_s)
+        child.kill()
+        assert child.wait(10) == -signal.SIGKILL
+
+
+def test_killed_at_any_instant_it_is_the_old_or_the_new(
+    tmp_path: Path, chance: random.Random
+) -> None:
+    """config-control 33: document and etag agree, nothing bad is in force, the next poll ends it."""
+    machine = Machine(HypHome(tmp_path))
+    machine.join()
+    first, busy = 1, 0
+    for _ in range(ROUNDS):
+        live_and_die(machine.home, first, chance.uniform(0, 0.05))
+        in_force = machine.in_force()
+        assert in_force not in machine.banned()
+        state = read_control_state(machine.home)
+        seen = [in_force, *machine.banned(), *([state.probation.etag] if state.probation else [])]
+        last = max(int(etag.removeprefix("E")) for etag in seen if etag != SEED)
+        # It was killed in the middle of its work, which never ends.
+        busy += last > first
+        first = last + 2
+        machine.boot()
+        assert machine.leftovers() == []
+        assert machine.in_force() not in machine.banned()
+        machine.settle("good")
+        assert machine.in_force() == "good"
+        machine.settle(f"E{first - 1}x".removesuffix("x"))
+    assert busy >= ROUNDS / 2
