@@ -213,6 +213,8 @@ class ConfigControl(SupervisedActor):
         if layers.central_query_ignored:
             self._log.info("config.central_query_ignored")
         is_on_trial = self._engine.probation is not None
-        is_confirmed = layers.is_joined and layers.effective is not None and not is_on_trial
-        self._config = ConfigChanged(layers, is_confirmed)
+        # A slot that stands in for a broken one may lack what that one locked: nothing is begun
+        # under it until the next poll has mended the broken one.
+        is_whole = layers.is_joined and layers.effective is not None and layers.is_usable
+        self._config = ConfigChanged(layers, is_confirmed=is_whole and not is_on_trial)
         self._on_layers(layers)

@@ -10,10 +10,10 @@ from hypactors.config._document import ConfigDocument
 from hypactors.config._validate import validate_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from hypactors.config._catalogue import PluginCatalogue
-    from hypactors.config._validate import ValidationError, ValidationKind
+    from hypactors.config._validate import ValidationKind
 
 Section = Literal["plugins", "sinks", "disambiguate"]
 DropReason = Literal["collides_with_central", "invalid_merge"]
@@ -62,13 +62,15 @@ def merge_layers(
     local = local or ConfigDocument()
     dropped = list(_collisions(central, local))
     document = replace(central, query=local.query)
-    known = _signatures(validate_document(document, plugins=plugins))
+    # No addition takes one of these away only for a later one to bring it back, so they need no
+    # second look.
+    known = {(error.kind, error.pointer) for error in validate_document(document, plugins=plugins)}
     for addition in _additions(central, local):
         grown = _joined(document, addition.document)
         errors = validate_document(grown, plugins=plugins)
         new = next((error for error in errors if (error.kind, error.pointer) not in known), None)
         if new is None:
-            document, known = grown, _signatures(errors)
+            document = grown
         else:
             dropped.append(DroppedEntry(addition.section, addition.key, "invalid_merge", new.kind))
     return Merged(document, tuple(dropped), central_query_ignored=central.query is not None)
@@ -110,7 +112,3 @@ def _joined(document: ConfigDocument, addition: ConfigDocument) -> ConfigDocumen
         sinks={**document.sinks, **addition.sinks},
         disambiguate={**document.disambiguate, **addition.disambiguate},
     )
-
-
-def _signatures(errors: Iterable[ValidationError]) -> set[tuple[str, str]]:
-    return {(error.kind, error.pointer) for error in errors}

@@ -11,6 +11,7 @@ import os
 import queue
 import secrets
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
@@ -23,7 +24,14 @@ from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import CONFIG_CONTROL, CONTROL_ENDPOINT, MARKER_STORE, RECONCILER
 from hypactors.actors._reconciler import Reconciler, Settled
 from hypactors.clock import ManualClock
-from hypactors.config import resolve_layers
+from hypactors.config import (
+    BUILT_IN_SECTIONS,
+    CATALOGUE,
+    ApplyEngine,
+    check_pins,
+    resolve_layers,
+    validate_document,
+)
 from hypactors.messages import (
     ConfigChanged,
     ConfigConfirmed,
@@ -113,6 +121,8 @@ class Stage:
         # Random: by its run id an import is killed, and two test runs may go on at once.
         self.new_token: Callable[[], str] = lambda: secrets.token_hex(3)
         self.on_layers: Callable[[Layers], object] = lambda _layers: None
+        self.exit_on_apply: Callable[[str], object] | None = None
+        self._engine: ApplyEngine | None = None
         self._lines = structlog.testing.LogCapture()
         self.log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[self._lines])
         self._first_notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
@@ -141,14 +151,29 @@ class Stage:
             random=lambda: 0.0,
         )
 
+    def boot_engine(self) -> ApplyEngine:
+        """Return the engine of this stage; the first call is the boot of the daemon."""
+        if self._engine is None:
+            self._engine = ApplyEngine(self.home, clock=self.clock, log=self.log)
+            self._engine.evaluate_at_boot()
+            self._engine.attach(
+                validate=partial(validate_document, sections=BUILT_IN_SECTIONS),
+                install=partial(check_pins, plugins=CATALOGUE),
+            )
+        return self._engine
+
     def start_config_control(self) -> None:
         self._start(
             CONFIG_CONTROL,
             ConfigControl,
             directory=self.directory,
+            engine=self.boot_engine(),
             home=self.home,
             environ={},
+            providers=[CLAUDE],
+            timers=self.timers,
             on_layers=self._call_for_runners,
+            exit_on_apply=self.exit_on_apply,
         )
 
     def start_reconciler(self, *handlers: Handler) -> None:

@@ -60,6 +60,9 @@ class Tree:
             random=lambda: 0.0,
             new_token=lambda: secrets.token_hex(3),
             daemon_run_id="daemon-1",
+            engine=stage.boot_engine(),
+            watch=RunWatch(stage.log),
+            exit_on_apply=False,
             log=stage.log,
         )
         self.system = System(self.context, self._events.put)

@@ -252,6 +252,7 @@ def trial(slot: str, previous: str | None) -> dict[str, object]:
         (trial("b", None), False),
         (trial("b", "b"), False),
         (trial("a", "b"), False),
+        (trial("a", "a"), False),
         ({"bad_etag": {"etag": "old", "reason": "probation_expired"}}, False),
         ({"bad_etag": {"etag": "other"}}, True),
         ({"last_rollback": {"etag": "old", "reason": "probation_expired"}}, False),

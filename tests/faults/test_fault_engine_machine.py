@@ -71,7 +71,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(hours=st.integers(1, 48))
     def sleep(self, hours: int) -> None:
-        """The window stands still in sleep: no trial is lost by it."""
+        """Let the window stand still: no trial is lost by sleep."""
         trial = self.machine.on_trial()
         self.clock.set_wall(hours * 3600)
         self.machine.tick()
@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: active_slot(self.machine.home) is not None)
     @rule(served=GOOD)
     def corrupt_the_active_slot(self, served: str) -> None:
-        """It is served anew, even when it is the revision that was in force."""
+        """Have it served anew, even when it is the revision that was in force."""
         slot = active_slot(self.machine.home)
         assert slot is not None
         self.machine.home.slot_file(slot).write_bytes(b"{ torn")
@@ -162,13 +162,10 @@ class Life(RuleBasedStateMachine):
         assert self.machine.engine.next_tick_s() is not None
 
 
-Life.TestCase.settings = settings(
+TestLife = Life.TestCase
+TestLife.settings = settings(
     max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-
-
-class TestLife(Life.TestCase):  # type: ignore[name-defined,misc]
-    """Runs the machine."""
