@@ -3,75 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hypactors.cache import Committed, MessageWriter
-from hypactors.cli import backfill, query
-from hypactors.cli._import_options import Options, parse_options
-from hypactors.config import PluginEntry
-from hypactors.errors import UsageError
+from hypactors.cli import backfill
 from hypactors.paths import HypHome
-from hypactors.providers import Exchange, Message, Provider, ScanContext, parse_time_ms
+from tests.cli.sample import (
+    CONFIG,
+    DATA,
+    SINCE,
+    environ,
+    fake,
+    line,
+    stored,
+    write_config,
+    write_transcript,
+)
 
-DATA = Path(__file__).parent.parent / "data" / "transcripts"
-SINCE = "--since=2020-01-01T00:00:00Z"
-CONFIG = {
-    "version": 2,
-    "plugins": [
-        {"name": "@hypaware/ai-gateway"},
-        {"name": "@hypaware/claude"},
-        {"name": "@hypaware/codex"},
-    ],
-}
-JSON_COLUMNS = ("attributes", "raw_frame", "tool_args", "status", "previous_message_id")
-
-
-def environ(tmp_path: Path, home: Path | None = None, **extra: str) -> dict[str, str]:
-    return {
-        "HYP_HOME": str(tmp_path / "hyp"),
-        "HOME": str(home or tmp_path),
-        "PATH": os.environ["PATH"],
-        **extra,
-    }
-
-
-def write_config(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "hyp" / "hypaware-config.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-
-
-def write_transcript(tmp_path: Path, *lines: dict[str, Any]) -> Path:
-    path = tmp_path / ".claude" / "projects" / "p" / "s.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return path
-
-
-def line(number: int, text: str = "hello") -> dict[str, Any]:
-    return {
-        "sessionId": "s",
-        "uuid": f"u{number}",
-        "type": "user",
-        "timestamp": f"2026-11-01T08:00:{number:02d}.000Z",
-        "message": {"role": "user", "content": text},
-    }
-
-
-def stored(env: dict[str, str], capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """Read the whole table back as ``hyp query`` prints it."""
-    sql = "select * from ai_gateway_messages order by part_id"
-    assert query.main(["sql", sql, "--json"], env) == 0
-    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return found
-
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # --- the golden corpora -------------------------------------------------------------------------
 
@@ -105,146 +60,6 @@ def test_golden_transcripts_make_the_golden_rows(
     assert len(rows) == len(golden)
     for row in golden:
         assert without_varying(rows[row["part_id"]], row) == row
-
-
-# --- the command line ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("argv", "reason"),
-    [
-        (
-            ["--since=2026-01-02", "--until", "2026-01-01"],
-            "--since must be before or equal to --until (got 2026-01-02 > 2026-01-01)",
-        ),
-        (["--since", "soon"], "--since expects a parseable date (got soon)"),
-        (["--until="], "--until expects a parseable date (got )"),
-        (["--since"], "--since expects a value"),
-        (["--since", "--json"], "--since expects a value"),
-        (
-            ["--retention-days", "abc"],
-            "--retention-days expects a non-negative number (got abc)",
-        ),
-        (["--retention-days", "-3"], "--retention-days expects a non-negative number (got -3)"),
-        (["--retention-days=inf"], "--retention-days expects a non-negative number (got inf)"),
-        (["--retention-days=1e999"], "--retention-days expects a non-negative number (got 1e999)"),
-        (["--nope\n"], "unknown option: --nope?"),
-        (["-x"], "unknown option: -x"),
-        (["--json=yes"], "--json takes no value"),
-        (["plan", "--since", "2026-01-01"], "plan does not take --since"),
-        (["plan", "--until", "2026-01-01"], "plan does not take --until"),
-        (["plan", "--dry-run"], "plan does not take --dry-run"),
-        (["list", "--dry-run"], "list does not take --dry-run"),
-        (["list", "claude"], "list takes no provider names"),
-    ],
-)
-def test_wrong_arguments_are_one_line_and_exit_2(
-    argv: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Import 1, 2, 4."""
-    assert backfill.main(argv, environ(tmp_path)) == 2
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", f"hyp backfill: {reason}\n")
-
-
-def test_help_is_the_usage_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Import 2."""
-    assert backfill.main(["--help"], environ(tmp_path)) == 2
-    assert capsys.readouterr().err.startswith("hyp backfill: usage: hyp backfill [provider...]")
-
-
-def test_options() -> None:
-    """Import 1, 3, 4."""
-    day = parse_time_ms("2026-01-01")
-    assert parse_options([]) == Options()
-    assert parse_options(["--since", "2026-01-01", "a", "--until=2026-01-01", "--json", "b"]) == (
-        Options(providers=("a", "b"), since_ms=day, until_ms=day, json=True)
-    )
-    assert parse_options(["plan", "claude", "--retention-days=14", "--json"]) == Options(
-        command="plan", providers=("claude",), retention_days=14, json=True
-    )
-    assert parse_options(["--json", "list"]).command == "list"
-    assert parse_options(["--retention-days", "0.5"]).retention_days == 0.5
-    with pytest.raises(UsageError):
-        parse_options(["-h"])
-
-
-def test_selection() -> None:
-    """Import 5, 6."""
-    available = [fake("claude"), fake("codex")]
-    plugins = [
-        PluginEntry("@x/claude", enabled=False),
-        PluginEntry("@x/codex"),
-        PluginEntry("@x/other"),
-    ]
-
-    assert backfill.select_providers(["claude", "ghost"], available, []) == (
-        [available[0]],
-        ["ghost"],
-    )
-    assert backfill.select_providers(["codex", "codex"], available, [])[0] == [available[1]] * 2
-    assert backfill.select_providers([], available, plugins) == ([available[1]], [])
-
-
-def test_the_list_in_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert backfill.main(["list"], environ(tmp_path)) == 0
-    assert capsys.readouterr().out.startswith(
-        "Backfill providers:\n"
-        "  claude  (@hypaware/claude)  -> ai_gateway_messages\n"
-        "    Import local Claude Code transcripts into ai_gateway_messages\n"
-    )
-    assert backfill.main(["list", "--json"], environ(tmp_path)) == 0
-    assert json.loads(capsys.readouterr().out)["providers"][0] == {
-        "name": "claude",
-        "plugin": "@hypaware/claude",
-        "datasets": ["ai_gateway_messages"],
-        "summary": "Import local Claude Code transcripts into ai_gateway_messages",
-    }
-
-
-def test_the_plan_in_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    env = environ(tmp_path, DEV_RUN_ID="dev-1")
-    assert backfill.main(["plan", "claude", "--retention-days", "14"], env) == 0
-    assert capsys.readouterr().out == (
-        "backfill plan (retention=14d)\n"
-        "  claude  (@hypaware/claude)  -> ai_gateway_messages\n"
-        "    (provider did not return a plan)\n"
-    )
-    assert backfill.main(["plan"], env) == 0
-    assert capsys.readouterr().out == ("backfill plan (retention=90d)\n  (no providers selected)\n")
-    assert backfill.main(["plan", "claude", "--json"], env) == 0
-    assert json.loads(capsys.readouterr().out) == {
-        "run_id": "dev-1",
-        "providers": [
-            {
-                "provider": "claude",
-                "plugin": "@hypaware/claude",
-                "datasets": ["ai_gateway_messages"],
-            }
-        ],
-    }
-
-
-def test_unknown_names_stop_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Import 11."""
-    write_transcript(tmp_path, line(1))
-    assert backfill.main(["ghost", "claude", "b"], environ(tmp_path)) == 1
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "hyp backfill: unknown provider(s): ghost, b\n")
-    assert not (tmp_path / "hyp").exists()
-
-
-def test_nothing_selected_is_no_failure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    env = environ(tmp_path, HYP_RUN_ID="r")
-    assert backfill.main([], env) == 0
-    assert "no provider is enabled in the config (registered: claude" in capsys.readouterr().out
-    assert backfill.main(["--json"], env) == 0
-    assert json.loads(capsys.readouterr().out) == {"run_id": "r", "providers": []}
-    monkeypatch.setattr(backfill, "find_providers", tuple)
-    assert backfill.main([], env) == 0
-    assert "no provider is registered" in capsys.readouterr().out
 
 
 # --- runs ---------------------------------------------------------------------------------------
@@ -341,38 +156,6 @@ def test_a_broken_config_stops_only_a_run_that_needs_it(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["providers"][0]["rows_written"] == 1
     assert "going on without it" in captured.err
-
-
-class FakeProvider:
-    """A provider of another package."""
-
-    datasets: tuple[str, ...] = ("ai_gateway_messages",)
-    summary = "Import something"
-
-    def __init__(self, name: str, error: Exception | None = None) -> None:
-        self.name = name
-        self.plugin = f"@x/{name}"
-        self.sources = (Path("/one"), Path("/two"))
-        self._error = error
-
-    def scan(self, _context: ScanContext) -> FakeProvider:
-        return self
-
-    def exchanges(self, source: Path) -> Any:
-        yield Exchange(
-            provider="p",
-            session_id=self.name,
-            client_name=self.name,
-            source_path=str(source),
-            native_id=self.name,
-            messages=[Message(role="user", content=str(source))],
-        )
-        if self._error is not None:
-            raise self._error
-
-
-def fake(name: str, error: Exception | None = None) -> Provider:
-    return FakeProvider(name, error)
 
 
 def test_a_provider_that_fails_does_not_stop_the_others(

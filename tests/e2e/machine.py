@@ -9,31 +9,24 @@ import shlex
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypactors.paths import HypHome
+from tests.processes.lab import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 TRAP_S = 20.0
 """The time trap on every wait: generous, as interpreters start slowly on a busy machine."""
 
+__all__ = ["CLAUDE", "HYP", "Machine", "RunningDaemon", "eventually", "session_lines"]
+
 HYP = (sys.executable, "-P", "-m", "hypactors")
 CLAUDE = "@hypaware/claude"
 MAKE_TRANSCRIPTS = Path(__file__).parents[2] / "scripts" / "make_transcripts"
-
-
-def eventually(condition: Callable[[], object], *, timeout_s: float = TRAP_S) -> None:
-    """Wait until a condition of another process holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError("the condition did not come true in time")
-        time.sleep(0.01)
 
 
 @dataclass
