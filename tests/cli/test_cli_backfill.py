@@ -17,6 +17,7 @@ from tests.cli.sample import (
     CONFIG,
     DATA,
     SINCE,
+    FakeProvider,
     environ,
     fake,
     line,
