@@ -12,8 +12,9 @@ from hypactors.cli._import_options import Options, parse_options
 from hypactors.config import PluginEntry
 from hypactors.errors import UsageError
 from hypactors.providers import parse_time_ms
-from tests.cli.sample import FakeProvider, fake, (
+from tests.cli.sample import (
     environ,
+    fake,
     line,
     write_transcript,
 )
