@@ -63,7 +63,7 @@ def begin_trial(
     lasting_s: float,
     now: datetime,
 ) -> ControlState:
-    """Put a config on trial. What was known of its earlier tries stays, without banning it."""
+    """Put a config on trial. How often it was tried before stays known."""
     trial = Probation(
         etag=etag,
         applied_at=iso_ms(now),
@@ -72,10 +72,7 @@ def begin_trial(
         previous_slot=previous,
         window_s=lasting_s,
     )
-    bans = tuple(
-        replace(ban, retry_after=0.0) if ban.etag == etag else ban for ban in bans_of(state)
-    )
-    return _with_bans(replace(state, probation=trial), bans, but=etag)
+    return _with_bans(replace(state, probation=trial), bans_of(state), but=etag)
 
 
 def next_boot(trial: Probation) -> Probation:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.config import ApplyEngine, active_slot, read_control_state
+from hypactors.paths import HypHome
 from tests.faults.machine import BAD, NOTHING, SEED, Machine, document
 
 if TYPE_CHECKING:
-    from hypactors.paths import HypHome
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -278,3 +279,35 @@ def test_a_link_to_nothing_goes_with_the_reset(machine: Machine, target: str) ->
     machine.home.active_link.symlink_to(target)
     assert machine.engine.reset_to_seed() is False
     assert not machine.home.active_link.is_symlink()
+
+
+def test_an_etag_that_was_left_in_the_seeds_slot_does_not_become_its_etag(
+    machine: Machine,
+) -> None:
+    """config-control 34: leftovers are invisible."""
+    machine.home.slot_etag_file("a").write_text("E9\n")
+    machine.poll("E1")
+    machine.clock.advance(180)
+    machine.tick()
+    assert machine.in_force() == SEED
+
+
+def test_what_is_in_force_is_not_banned_when_it_is_served_anew(machine: Machine) -> None:
+    """A damaged active slot is pulled again, and what is served for it may be damaged too."""
+    machine.settle("E1")
+    machine.home.slot_file("b").write_bytes(b"{ torn")
+    assert machine.engine.running_etag is None
+    assert machine.engine.stage(b"{ torn", "E1").error_kind == "config_invalid"
+    assert machine.banned() == set()
+    assert machine.engine.stage(document("E1"), "E1").action == "applied"
+    assert machine.in_force() == "E1"
+
+
+def test_a_machine_without_a_control_folder_gets_one(tmp_path: Path) -> None:
+    """config-control §4.2 C0."""
+    machine = Machine(HypHome(tmp_path / "new"))
+    machine.home.control_dir.rmdir()
+    assert machine.boot().action == "none"
+    machine.poll("E1")
+    assert machine.in_force() == "E1"
+    assert machine.home.control_dir.stat().st_mode & 0o777 == 0o700

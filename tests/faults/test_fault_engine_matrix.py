@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
@@ -9,6 +10,7 @@ import pytest
 
 from hypactors.clock import ManualClock
 from hypactors.config import read_control_state
+from hypactors.files import DISK
 from hypactors.paths import HypHome
 from tests.faults.disk import Crash, Fault, FaultyDisk, Snapshot, restore, snapshot
 from tests.faults.machine import BAD, NOTHING, SEED, Machine, document
@@ -168,6 +170,9 @@ def check(machine: Machine, case: Case, *, is_bad_known: bool = False) -> None:
     """Hold what is on disk against the invariants, without an engine."""
     in_force = machine.in_force()
     assert in_force in {case.before, case.after}
+    # What no poll has confirmed is on trial, or it would never be taken back.
+    is_confirmed = in_force in {SEED, NOTHING, *machine.edges} or case.act is confirm
+    assert is_confirmed or machine.on_trial() == in_force
     if not is_bad_known:
         assert in_force not in machine.banned()
 
@@ -240,6 +245,8 @@ def check_state_after_crash(machine: Machine, case: Case, aftermath: Snapshot) -
     # Bad in force is what these start from.
     is_bad_known = is_corrupt or case.prepare in {bad_in_force, bad_in_force_with_a_seed}
     check(machine, case, is_bad_known=is_bad_known)
+    if case.prepare is bad_in_force_with_a_seed and machine.in_force() == case.before:
+        assert case.before in machine.banned()
 
 
 @pytest.mark.parametrize("fault", [fault for fault in get_args(Fault) if fault != "crash"])
@@ -272,3 +279,66 @@ def test_a_failing_disk_never_ends_the_engine(tmp_path: Path, case: Case, fault:
         machine.boot()
         assert machine.in_force() == case.settled
         assert machine.leftovers() == []
+
+
+FLIP = "replace active"
+FLIP_SYNC = (FLIP, "fsync config-control")
+
+
+def put_in_failing(machine: Machine, *steps: str) -> None:
+    """Put a disk in on which the last of these steps fails, when they come one after the other."""
+    disk = FaultyDisk(machine.home.control_dir)
+
+    def step(call: str, path: Path) -> None:
+        disk.steps.append(f"{call} {path.name}")
+        if tuple(disk.steps[-len(steps) :]) == steps:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+
+    disk._step = step  # type: ignore[method-assign]
+    machine.put_in(disk)
+
+
+def test_an_apply_whose_pointer_cannot_move_leaves_nothing_behind(tmp_path: Path) -> None:
+    machine = prepared(tmp_path, CASES["apply"])
+    put_in_failing(machine, FLIP)
+    assert machine.engine.stage(document("E2"), "E2").error_kind == "apply_io_error"
+    assert not machine.engine.is_restart_pending
+    assert read_control_state(machine.home).probation is None
+    assert machine.banned() == set()
+    assert machine.leftovers() == []
+
+
+def test_an_apply_counts_once_the_pointer_has_moved(tmp_path: Path) -> None:
+    """That the folder could not be fsynced is no reason to run one config and name another."""
+    machine = prepared(tmp_path, CASES["apply"])
+    put_in_failing(machine, *FLIP_SYNC)
+    assert machine.engine.stage(document("E2"), "E2").is_restart_wanted
+    assert machine.engine.is_restart_pending
+    assert machine.on_trial() == "E2"
+    assert "config.pointer_unsynced" in machine.log.names()
+
+
+def test_a_rollback_counts_once_the_pointer_has_moved(tmp_path: Path) -> None:
+    machine = prepared(tmp_path, CASES["rollback"])
+    put_in_failing(machine, *FLIP_SYNC)
+    result = machine.engine.tick()
+    assert result is not None
+    assert result.is_restart_wanted
+    assert machine.in_force() == "E1"
+    machine.put_in(DISK)
+    machine.engine.restart_completed()
+    assert machine.engine.stage(document("E2"), "E2").action == "skipped_bad_etag"
+    assert "E2" in machine.banned()
+
+
+def test_a_rollback_that_fails_is_tried_again(tmp_path: Path) -> None:
+    machine = prepared(tmp_path, CASES["rollback"])
+    put_in_failing(machine, FLIP)
+    result = machine.engine.tick()
+    assert result is not None
+    assert result.outcome == "failed"
+    assert machine.on_trial() == "E2"
+    assert machine.engine.next_tick_s() == 10
+    machine.put_in(DISK)
+    machine.tick()
+    assert machine.in_force() == "E1"
