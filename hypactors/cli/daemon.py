@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
                 raise UsageError("run wants --foreground: the daemon does not detach by itself")
             return _run(options, environ)
         case "stop":
-            return _stop(HypHome.from_environ(environ), now=options.now)
+            return _stop(HypHome.from_environ(environ), environ, now=options.now)
         case "status":
             return _status(HypHome.from_environ(environ), as_json=options.json)
         case _:
@@ -138,21 +139,39 @@ def _checks() -> ApplyChecks:
     )
 
 
-def _stop(home: HypHome, *, now: bool) -> int:
+def _stop(home: HypHome, environ: Mapping[str, str], *, now: bool) -> int:
     try:
         stopping = control.request(home, "stop", {"now": now}, timeout_s=5.0)
         pid, settle_s = int(stopping["pid"]), float(stopping["settle_s"])
         waits_for = ", ".join(map(str, stopping["waits_for"]))
     except ControlError:
-        sys.stdout.write(f"hyp daemon: not running on {home.root}\n")
-        return 0
+        return _stop_by_signal(home, environ)
     if waits_for and not now:
         sys.stderr.write(f"hyp daemon: waits up to {settle_s:g} s for {waits_for} to finish\n")
+    return _wait_until_gone(home, pid, settle_s)
+
+
+def _stop_by_signal(home: HypHome, environ: Mapping[str, str]) -> int:
+    """Stop a daemon that does not answer, if there is one; a signal waits until it can listen."""
+    from hypactors.processes import is_live_daemon
+    from hypactors.settings import load_settings
+
+    pid = (_read_json(home, "pid_file") or {}).get("pid")
+    if not isinstance(pid, int) or not is_live_daemon(pid):
+        sys.stdout.write(f"hyp daemon: not running on {home.root}\n")
+        return 0
+    sys.stderr.write(f"hyp daemon: it does not answer; sent SIGTERM to pid {pid}\n")
+    os.kill(pid, signal.SIGTERM)
+    return _wait_until_gone(home, pid, load_settings(home, environ).settings.settle_s)
+
+
+def _wait_until_gone(home: HypHome, pid: int, settle_s: float) -> int:
     deadline = time.monotonic() + settle_s + STOP_MARGIN_S
     while _owns(home, pid):
         if time.monotonic() > deadline:
             sys.stderr.write(
-                f"hyp daemon: still running (pid {pid}); try 'hyp daemon stop --now'\n"
+                f"hyp daemon: still running (pid {pid}); try 'hyp daemon stop --now', "
+                f"or as a last resort 'kill -9 {pid}'\n"
             )
             return EXIT_FAILED
         time.sleep(POLL_S)

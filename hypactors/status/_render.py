@@ -91,7 +91,9 @@ def _daemon(daemon: Mapping[str, Any], source: object) -> str:
     elif daemon.get("state") not in {None, "unknown"}:
         parts.append(f"last state={_label(daemon.get('state'))}")
     text = ", ".join(parts)
-    return f"{text} (read from files)" if source == "files" else text
+    if source != "files":
+        return text
+    return f"{text} ({'does not answer: ' if daemon.get('running') else ''}read from files)"
 
 
 def _daemon_troubles(daemon: Mapping[str, Any]) -> list[str]:

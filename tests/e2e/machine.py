@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 TRAP_S = 20.0
 """The time trap on every wait: generous, as interpreters start slowly on a busy machine."""
 
-__all__ = ["CLAUDE", "HYP", "Machine", "RunningDaemon", "eventually", "session_lines"]
+__all__ = [
+    "CLAUDE",
+    "TRAP_S",
+    "Machine",
+    "RunningDaemon",
+    "eventually",
+    "session_lines",
+]
 
 HYP = (sys.executable, "-P", "-m", "hypactors")
 CLAUDE = "@hypaware/claude"
@@ -120,6 +127,16 @@ class Machine:
             text=True,
             timeout=TRAP_S,
             check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``hyp`` and leave it running; the test waits for its end."""
+        return subprocess.Popen(
+            [*HYP, *arguments],
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def status(self) -> dict[str, Any]:

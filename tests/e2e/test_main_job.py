@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.paths import HypHome
-from tests.e2e.machine import CLAUDE, eventually, session_lines
+from tests.e2e.machine import CLAUDE, TRAP_S, eventually, session_lines
 
 if TYPE_CHECKING:
     from tests.e2e.machine import Machine
@@ -232,6 +232,21 @@ def test_stop_stops_the_daemon_and_says_so(machine: Machine) -> None:
     assert snapshot["state"] == "stopped"
     assert not machine.home.pid_file.exists()
     assert not machine.home.control_socket.exists()
+
+
+def test_a_daemon_that_hangs_is_shown_from_files_and_can_be_stopped(machine: Machine) -> None:
+    machine.environ["HYP_SETTLE_S"] = "0"
+    with machine.daemon() as daemon:
+        daemon.signal(signal.SIGSTOP)
+        text = machine.hyp("status").stdout
+        assert f"pid={daemon.process.pid}" in text
+        assert "(does not answer: read from files)" in text
+        stop = machine.start("daemon", "stop")
+        assert stop.stderr is not None
+        assert "does not answer; sent SIGTERM" in stop.stderr.readline()
+        daemon.signal(signal.SIGCONT)
+        assert daemon.wait() == 0
+        assert stop.communicate(timeout=TRAP_S)[0] == "hyp daemon: stopped\n"
 
 
 def test_sighup_reads_the_config_again_and_starts_what_it_newly_asks_for(machine: Machine) -> None:

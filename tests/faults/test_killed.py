@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from hypactors.processes import ProviderRuns, RunFolder
-from tests.e2e.machine import CLAUDE, HYP, eventually, session_lines
+from tests.e2e.machine import CLAUDE, eventually, session_lines
 
 if TYPE_CHECKING:
     from tests.e2e.machine import Machine
@@ -220,13 +219,7 @@ def test_a_manual_import_and_the_daemons_never_run_at_once(machine: Machine) -> 
     patient_import(machine)
     with machine.daemon():
         live_run(machine)
-        with subprocess.Popen(
-            [*HYP, "backfill", "claude", "--since", "2000-01-01"],
-            env=machine.environ,
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as manual:
+        with machine.start("backfill", "claude", "--since", "2000-01-01") as manual:
             assert manual.stderr is not None
             assert "another import" in manual.stderr.readline()
             release(machine)
