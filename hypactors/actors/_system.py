@@ -25,7 +25,13 @@ from hypactors.actors._names import (
     SUPERVISOR,
 )
 from hypactors.actors._reconciler import Reconciler, Settled
-from hypactors.messages import ConfigChanged, DescribeConfig, DescribeRun, DrainRequested
+from hypactors.messages import (
+    ConfigChanged,
+    DescribeConfig,
+    DescribeRun,
+    DrainRequested,
+    RunnerMissed,
+)
 from hypactors.supervision import (
     ChildContext,
     ChildCrashed,
@@ -320,6 +326,9 @@ class System:
                 log.error("actor_left_behind", child=name, shutdown_s=shutdown_s)
             case SupervisorGaveUp(child=name, error=error):
                 log.critical("supervisor_gave_up", child=name, detail=repr(error))
+            case ChildStopped(name=name) if name in self._busy:
+                # It left as its provider did, and the provider may have come back while it went.
+                self.directory.tell(CONFIG_CONTROL, RunnerMissed())
             case ChildStarted() | ChildStopped():
                 pass
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -37,9 +38,12 @@ def launch(
     Everything secret travels in the environment or in files: argv is visible to all users.
     """
     path = folder.path.absolute()
-    process = psutil.Popen(
+    return psutil.Popen(
         # -P: the folder that we happen to be in must not shadow a module.
-        [sys.executable, "-P", "-m", "hypactors.processes._launcher", str(path), str(nice)],
+        [
+            *_stand_back(nice),
+            *(sys.executable, "-P", "-m", "hypactors.processes._launcher", str(path)),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -53,16 +57,18 @@ def launch(
         pass_fds=(lock.fileno(),),
         start_new_session=True,
     )
-    _make_io_idle(process)
-    return process
 
 
-def _make_io_idle(process: psutil.Popen) -> None:
-    """Let disk access wait for everybody else's, where the system can; the import inherits it.
+@functools.cache
+def _stand_back(nice: int) -> tuple[str, ...]:
+    """Return the commands that let everybody else go first, with the processor and the disk.
 
-    Done from here because the launcher does without psutil. It is in time: an interpreter takes
-    ten thousand times longer to start than this call.
+    From its very first instruction: twenty imports that start at once would compete with the
+    daemon that starts them. Where a system lacks one of them, an import is less polite.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(psutil.Error, OSError):
-            process.ionice(psutil.IOPRIO_CLASS_IDLE)
+    politely: list[str] = []
+    if sys.platform == "linux" and (ionice := shutil.which("ionice")):
+        politely += (ionice, "-c", "3", "-t")
+    if nice and (command := shutil.which("nice")):
+        politely += (command, "-n", str(nice))
+    return tuple(politely)

@@ -1,6 +1,6 @@
 """The small process between a daemon and an import: it notes who they are and how it ended.
 
-``python -m hypactors.processes._launcher <run folder> <nice>``, started by ``launch``. It outlives
+``python -m hypactors.processes._launcher <run folder>``, started by ``launch``. It outlives
 the daemon, so that no result is lost, and it stays small: standard library, nothing heavy.
 """
 
@@ -29,11 +29,9 @@ NOT_SETTABLE = {signal.SIGKILL, signal.SIGSTOP}
 
 
 def main(argv: list[str]) -> int:
-    run_dir, nice = Path(argv[0]), int(argv[1])
+    run_dir = Path(argv[0])
     started_at = time.time()
     reset_signals()
-    with contextlib.suppress(OSError):  # less polite is no reason not to run
-        os.nice(nice)
     status: int | None = None
     launch_error: str | None = None
     try:

@@ -11,7 +11,7 @@ import msgspec
 
 from hypactors.clock import iso_ms
 from hypactors.errors import ImportRunError
-from hypactors.files import ensure_private_dir, fsync_dir
+from hypactors.files import ensure_private_dir
 from hypactors.processes import _names
 from hypactors.processes._identity import is_running
 from hypactors.processes._records import (
@@ -123,7 +123,7 @@ class ProviderRuns:
         now: datetime,
         token: str,
     ) -> RunFolder:
-        """Make the folder and the record of a run; both are on disk on return.
+        """Make the folder and the record of a run; the record is on disk on return.
 
         ``token`` is six random hex digits. Take the provider's lock first: a folder that nobody
         holds the lock of reads as an interrupted run.
@@ -148,8 +148,7 @@ class ProviderRuns:
                 daemon_run_id=daemon_run_id,
             )
         )
-        for parent in parents:
-            fsync_dir(parent)
+        # The folder's own name need not survive a power cut: that has ended the run as well.
         return folder
 
     def runs(self) -> list[RunFolder]:

@@ -7,6 +7,8 @@ import pytest
 
 from hypactors.paths import HypHome
 from tests.actors.imports import PlayedImports
+from tests.actors.neighbours import Neighbours
+from tests.actors.served import plant_seed
 from tests.actors.stage import TRAP_S, Stage
 
 if TYPE_CHECKING:
@@ -35,3 +37,13 @@ def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedImports]:
     imports = PlayedImports(monkeypatch)
     yield imports
     imports.close()
+
+
+@pytest.fixture
+def near(stage: Stage) -> Neighbours:
+    """Boot on a seed, as after a join."""
+    plant_seed(stage.home)
+    near = Neighbours(stage)
+    stage.start_config_control()
+    near.forget()
+    return near

@@ -50,9 +50,10 @@ class PlayedImports:
         stdout: bytes = OK,
         stderr: bytes = b"",
         signal: str | None = None,
+        folder: RunFolder | None = None,
     ) -> RunFolder:
-        """End the last import with a result, as its launcher would write it down."""
-        folder = self.started[-1]
+        """End an import, the last one, with a result, as its launcher would write it down."""
+        folder = folder or self.started[-1]
         (folder.path / "stdout").write_bytes(stdout)
         (folder.path / "stderr").write_bytes(stderr)
         folder.write_result(

@@ -6,6 +6,7 @@ was handled is known after :meth:`Stage.settle`, which asks it something harmles
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import queue
@@ -32,6 +33,7 @@ from hypactors.config import (
     resolve_layers,
     validate_document,
 )
+from hypactors.files import Disk
 from hypactors.messages import (
     ConfigChanged,
     ConfigConfirmed,
@@ -49,6 +51,7 @@ from hypactors.supervision.testing import ManualTimers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from pykka import ActorRef
     from structlog.typing import FilteringBoundLogger
@@ -82,6 +85,17 @@ HARMLESS: dict[str, object] = {
     RUNNER: DescribeRun(),
 }
 """What each actor can be asked so that nothing follows: the answer comes after all before it."""
+
+
+class FillableDisk(Disk):
+    """The real one, until a test says that it is full."""
+
+    is_full = False
+
+    def write(self, path: Path, data: bytes, mode: int) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().write(path, data, mode)
 
 
 class Mailbox:
@@ -122,6 +136,7 @@ class Stage:
         self.new_token: Callable[[], str] = lambda: secrets.token_hex(3)
         self.on_layers: Callable[[Layers], object] = lambda _layers: None
         self.exit_on_apply: Callable[[str], object] | None = None
+        self.disk = FillableDisk()
         self._engine: ApplyEngine | None = None
         self._lines = structlog.testing.LogCapture()
         self.log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[self._lines])
@@ -154,7 +169,7 @@ class Stage:
     def boot_engine(self) -> ApplyEngine:
         """Return the engine of this stage; the first call is the boot of the daemon."""
         if self._engine is None:
-            self._engine = ApplyEngine(self.home, clock=self.clock, log=self.log)
+            self._engine = ApplyEngine(self.home, clock=self.clock, log=self.log, files=self.disk)
             self._engine.evaluate_at_boot()
             self._engine.attach(
                 validate=partial(validate_document, sections=BUILT_IN_SECTIONS),

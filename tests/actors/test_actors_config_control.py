@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.actors import _config_control
 from hypactors.actors._names import CONFIG_CONTROL, RECONCILER
-from hypactors.config import clear_probation
+from hypactors.config import ApplyEngine
 from hypactors.messages import (
     ConfigChanged,
     ConfigConfirmed,
@@ -23,7 +22,6 @@ from tests.actors.stage import KEY, Mailbox, Stage
 
 if TYPE_CHECKING:
     from hypactors.config import Layers
-    from hypactors.paths import HypHome
 
 AT_BOOT = ConfigConfirmed("boot-already-confirmed", "etag-1")
 BY_POLL = ConfigConfirmed("confirm-edge", "etag-1")
@@ -130,11 +128,13 @@ def test_an_edge_that_a_crash_swallowed_comes_again(
     stage.join(probation="etag-1")
     boot(stage, reconciler)
 
-    def clear_and_die(home: HypHome) -> None:
-        clear_probation(home)
+    engine = stage.boot_engine()
+
+    def confirm_and_die() -> None:
+        ApplyEngine.confirm_poll(engine)
         raise RuntimeError("died right after")
 
-    monkeypatch.setattr(_config_control, "clear_probation", clear_and_die)
+    monkeypatch.setattr(engine, "confirm_poll", confirm_and_die)
     stage.directory.tell(CONFIG_CONTROL, PollSucceeded())
     stage.next_end(CONFIG_CONTROL)
     assert reconciler.all() == []
@@ -142,23 +142,17 @@ def test_an_edge_that_a_crash_swallowed_comes_again(
     assert reconciler.all() == [config(stage), AT_BOOT]
 
 
-def test_a_trial_that_could_not_be_cleared_goes_on(
-    stage: Stage, reconciler: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No edge is given for what a restart would take back."""
+def test_a_trial_that_could_not_be_cleared_goes_on(stage: Stage, reconciler: Mailbox) -> None:
+    """No edge is given for what a restart would take back; the next poll confirms."""
     stage.join(probation="etag-1")
     boot(stage, reconciler)
-    with monkeypatch.context() as patch:
-
-        def full(_home: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        patch.setattr(_config_control, "clear_probation", full)
-        stage.directory.tell(CONFIG_CONTROL, PollSucceeded())
-        stage.next_end(CONFIG_CONTROL)
-    stage.start_config_control()
-    assert reconciler.all() == [config(stage)]
+    stage.disk.is_full = True
+    stage.tell(CONFIG_CONTROL, PollSucceeded())
+    assert reconciler.all() == []
     assert not config(stage).is_confirmed
+    [line] = stage.events("config.confirm_failed")
+    assert "No space left on device" in line["detail"]
+    stage.disk.is_full = False
     stage.tell(CONFIG_CONTROL, PollSucceeded())
     assert reconciler.all() == [config(stage), BY_POLL]
 

@@ -74,7 +74,7 @@ def test_an_edge_is_one_pass_and_the_next_edge_another(stage: Stage) -> None:
 def test_any_number_of_edges_during_a_planning_are_one_more_pass(
     stage: Stage, markers: Mailbox
 ) -> None:
-    """client-actions D28: never a third, and the second sees what the edges were about."""
+    """client-actions D28, config-control 37: never a third; the second sees all edges."""
     stage.start_reconciler(FakeHandler(wanted=()))
     stage.tell(RECONCILER, stage.config(), EDGE, EDGE, TICK, EDGE)
     first = markers.next(ReadMarkers)
@@ -118,7 +118,7 @@ def test_an_answer_to_an_earlier_planning_is_no_pass(stage: Stage, markers: Mail
 def test_nothing_is_settled_before_there_was_a_pass_and_a_pass_over_nothing_settles(
     stage: Stage,
 ) -> None:
-    """client-actions D29: whoever waits for the end of nothing does not wait."""
+    """client-actions D29, config-control 37: whoever waits for the end of nothing does not wait."""
     stage.join()
     stage.start_marker_store()
     stage.start_reconciler(FakeHandler(wanted=()))

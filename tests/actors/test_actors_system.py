@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import queue
-import secrets
-import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.actions import BackfillHandler, ProviderRef
+from hypactors.actions import BackfillHandler
 from hypactors.actors._names import (
     CONFIG_CONTROL,
     CONTROL_ENDPOINT,
@@ -19,88 +17,14 @@ from hypactors.actors._names import (
     RECONCILER,
 )
 from hypactors.actors._reconciler import Reconciler, Settled
-from hypactors.actors._system import System, SystemContext, SystemEvent, TreeIsUp
-from hypactors.clock import SystemClock
 from hypactors.messages import PollSucceeded, ReloadRequested
-from hypactors.settings import Settings
 from hypactors.supervision import ChildContext, ChildState
-from tests.actors.stage import CLAUDE, HARMLESS, KEY, RUNNER, TRAP_S, Stage
-from tests.processes.lab import DEADLINE_S, eventually, no_child_left
+from tests.actors.stage import KEY, RUNNER, TRAP_S, Stage
+from tests.actors.tree import Tree
+from tests.processes.lab import eventually, no_child_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-Event = TypeVar("Event")
-
-COUNTS_AND_WAITS = """
-import os, pathlib, time
-home = pathlib.Path(os.environ["HYP_HOME"])
-with open(home / "starts", "a") as starts:
-    starts.write("start ")
-while not (home / "release").exists():
-    time.sleep(0.005)
-print('{"providers": [{"status": "ok", "rows_written": 42}]}')
-"""
-
-
-class Tree:
-    """A system on the home of a stage; its events can be waited for."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self._events: queue.SimpleQueue[SystemEvent] = queue.SimpleQueue()
-        self._passed_over: list[SystemEvent] = []
-        self.context = SystemContext(
-            home=stage.home,
-            environ={**os.environ, "HYP_HOME": "/not/ours"},
-            settings=Settings(retry_min_s=0.01, retry_max_s=0.01),
-            providers=[CLAUDE, ProviderRef("codex", "@hypaware/codex")],
-            import_command=(sys.executable, "-c", COUNTS_AND_WAITS),
-            clock=SystemClock(),
-            random=lambda: 0.0,
-            new_token=lambda: secrets.token_hex(3),
-            daemon_run_id="daemon-1",
-            engine=stage.boot_engine(),
-            watch=RunWatch(stage.log),
-            exit_on_apply=False,
-            log=stage.log,
-        )
-        self.system = System(self.context, self._events.put)
-
-    def start(self) -> None:
-        self.system.start({})
-        self.next(TreeIsUp)
-
-    def next(self, kind: type[Event]) -> Event:
-        """Return the next event of a kind; those of other kinds can be asked for later."""
-        for event in self._passed_over:
-            if isinstance(event, kind):
-                self._passed_over.remove(event)
-                return event
-        while not isinstance(event := self._events.get(timeout=DEADLINE_S), kind):
-            self._passed_over.append(event)
-        return event
-
-    def tell(self, name: str, *messages: object) -> None:
-        """Tell, and wait until config control and all it sets off have come to rest."""
-        for message in messages:
-            self.system.directory.tell(name, message)
-        for _ in range(4):
-            self.system.config()
-            for actor in (RECONCILER, MARKER_STORE):
-                self.system.directory.ask(actor, HARMLESS[actor], timeout_s=TRAP_S)
-
-    def release(self) -> None:
-        (self.stage.home.root / "release").touch()
-
-    def starts(self) -> int:
-        try:
-            return (self.stage.home.root / "starts").read_text().count("start")
-        except FileNotFoundError:
-            return 0
-
-    def passes(self) -> list[str]:
-        return [str(line["hyp_reason"]) for line in self.stage.events("daemon.reconcile_pass")]
 
 
 @pytest.fixture
@@ -108,11 +32,7 @@ def tree(stage: Stage) -> Iterator[Tree]:
     with no_child_left():
         tree = Tree(stage)
         yield tree
-        tree.release()
-        try:
-            eventually(lambda: not tree.system.busy_runners())
-        finally:
-            assert tree.system.stop(TRAP_S) == ()
+        tree.stop()
 
 
 class Built(Exception):  # noqa: N818 - not an error: it ends the building
@@ -139,8 +59,7 @@ def built(tree: Tree, monkeypatch: pytest.MonkeyPatch, name: str, actor: type) -
 def unstarted(stage: Stage) -> Iterator[Tree]:
     tree = Tree(stage)
     yield tree
-    tree.system._watch.close()
-    tree.system._timers.close()
+    tree.close()
 
 
 def test_the_handlers_are_backfill_alone(unstarted: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,8 +185,7 @@ def test_the_next_daemon_counts_no_attempt_twice(stage: Stage) -> None:
         first.release()
         first.start()
         first.next(Settled)
-        eventually(lambda: not first.system.busy_runners())
-        assert first.system.stop(TRAP_S) == ()
+        first.stop()
         before = stage.marker()
         [run] = stage.runs().runs()
         record = json.loads((run.path / "run.json").read_bytes())
@@ -276,8 +194,7 @@ def test_the_next_daemon_counts_no_attempt_twice(stage: Stage) -> None:
         second.start()
         second.next(Settled)
         eventually(lambda: stage.runs().unsettled() == [])
-        eventually(lambda: not second.system.busy_runners())
-        assert second.system.stop(TRAP_S) == ()
+        second.stop()
     assert stage.marker() == before
     assert second.starts() == 1
 
