@@ -10,7 +10,6 @@ from hypactors.config._catalogue import (
 )
 from hypactors.config._control import (
     active_slot,
-    clear_probation,
     read_control_state,
     running_etag,
 )
@@ -90,7 +89,6 @@ __all__ = [
     "ValidationError",
     "active_slot",
     "check_pins",
-    "clear_probation",
     "join_catalogue",
     "merge_layers",
     "parse_document",

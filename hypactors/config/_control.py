@@ -6,11 +6,10 @@ Reading is tolerant: what cannot be read counts as absent, and ``problem`` says 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypactors.config._state import SLOTS, ControlState, decode_state, encode_state
-from hypactors.files import read_if_present, write_atomic
+from hypactors.config._state import SLOTS, ControlState, decode_state
+from hypactors.files import read_if_present
 
 if TYPE_CHECKING:
     from hypactors.config._state import Slot
@@ -26,23 +25,6 @@ def read_control_state(home: HypHome) -> ControlState:
         why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         problem = f"{home.state_file}: cannot be used ({why}); taken as empty"
         return ControlState(problem=problem)
-
-
-def clear_probation(home: HypHome) -> str | None:
-    """Remove the probation marker, durably, and return its etag; None when there is none.
-
-    Every other field stays as it is written in the file, known here or not. Raises ``OSError``
-    when the file cannot be read or replaced: then the marker is still there.
-    """
-    raw = read_if_present(home.state_file)
-    try:
-        state = decode_state(raw) if raw is not None else ControlState()
-    except (ValueError, RecursionError):
-        return None
-    if state.probation is None:
-        return None
-    write_atomic(home.state_file, encode_state(replace(state, probation=None)))
-    return state.probation.etag
 
 
 def active_slot(home: HypHome) -> Slot | None:

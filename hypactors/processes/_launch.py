@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -38,7 +40,7 @@ def launch(
     Everything secret travels in the environment or in files: argv is visible to all users.
     """
     path = folder.path.absolute()
-    return psutil.Popen(
+    process = psutil.Popen(
         # -P: the folder that we happen to be in must not shadow a module.
         [
             *_stand_back(nice),
@@ -57,6 +59,19 @@ def launch(
         pass_fds=(lock.fileno(),),
         start_new_session=True,
     )
+    if sys.platform == "linux":
+        _stand_back_as_a_session(process.pid, nice)
+    return process
+
+
+def _stand_back_as_a_session(pid: int, nice: int) -> None:
+    """Let other sessions go first too.
+
+    Where the kernel groups processes by session, as on most desktops, nice counts only among the
+    processes of one session, and a session of its own would take a full share.
+    """
+    with contextlib.suppress(OSError):  # no such grouping here, or the process has ended already
+        Path(f"/proc/{pid}/autogroup").write_text(str(nice))
 
 
 @functools.cache
@@ -67,8 +82,8 @@ def _stand_back(nice: int) -> tuple[str, ...]:
     daemon that starts them. Where a system lacks one of them, an import is less polite.
     """
     politely: list[str] = []
-    if sys.platform == "linux" and (ionice := shutil.which("ionice")):
-        politely += (ionice, "-c", "3", "-t")
     if nice and (command := shutil.which("nice")):
         politely += (command, "-n", str(nice))
+    if sys.platform == "linux" and (ionice := shutil.which("ionice")):
+        politely += (ionice, "-c", "3", "-t")
     return tuple(politely)

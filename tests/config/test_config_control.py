@@ -11,7 +11,6 @@ from hypactors.config import (
     Probation,
     Rollback,
     active_slot,
-    clear_probation,
     read_control_state,
     running_etag,
 )
@@ -76,7 +75,6 @@ def test_a_corrupt_state_file_reads_as_empty_and_says_so(home: HypHome, raw: byt
     assert (state.probation, state.bad_etag, state.last_rollback) == (None, None, None)
     assert state.problem is not None
     assert str(home.state_file) in state.problem
-    assert clear_probation(home) is None
     assert home.state_file.read_bytes() == raw
 
 
@@ -88,39 +86,6 @@ def test_a_malformed_record_leaves_the_others_alone(home: HypHome, record: objec
     assert state.probation is None
     assert state.bad_etag == BadEtag("E1", reason=None, recorded_at=None)
     assert state.problem is None
-
-
-def test_clearing_probation_keeps_all_that_it_does_not_know(home: HypHome) -> None:
-    """config-control 26: cleared once, and the running etag stays."""
-    home.state_file.write_text(
-        '{"future": [1e2, 12345678901234567890123, "\\u00e9"], "probation": '
-        + json.dumps({**PROBATION, "window_s": 900})
-        + ', "bad_etag": {"etag": "E1", "x": null}}'
-    )
-    assert clear_probation(home) == "E2"
-    assert home.state_file.read_text() == (
-        "{\n"
-        '  "future": [\n    1e2,\n    12345678901234567890123,\n    "\\u00e9"\n  ],\n'
-        '  "bad_etag": {\n    "etag": "E1",\n    "x": null\n  }\n'
-        "}\n"
-    )
-    assert home.state_file.stat().st_mode & 0o777 == 0o600
-    assert read_control_state(home).bad_etag == BadEtag("E1", None, None)
-
-    before = home.state_file.stat().st_ino
-    assert clear_probation(home) is None
-    assert home.state_file.stat().st_ino == before
-
-
-def test_clearing_probation_on_a_fresh_home_makes_no_file(home: HypHome) -> None:
-    assert clear_probation(home) is None
-    assert not home.state_file.exists()
-
-
-def test_the_last_field_leaves_an_empty_object(golden_home: Callable[[str], HypHome]) -> None:
-    home = golden_home("2-probation")
-    assert clear_probation(home) is not None
-    assert home.state_file.read_bytes() == b"{}\n"
 
 
 @pytest.mark.parametrize(
