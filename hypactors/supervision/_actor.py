@@ -82,7 +82,7 @@ class SupervisedActor(ThreadingActor):
 
     def receive(self, message: Any) -> Any:
         """Handle one message. An exception is a crash."""
-        raise NotImplementedError(f"{type(self).__name__} got {type(message).__name__}")
+        raise TypeError(f"{type(self).__name__} takes no {type(message).__name__}")
 
     def teardown(self) -> None:
         """Clean up after the last message."""
