@@ -308,7 +308,7 @@ class Stage:
     def crash(self, name: str) -> None:
         """Let an actor die of a message that it does not know; what it had queued is lost."""
         self.directory.tell(name, object())
-        assert isinstance(self.next_end(name).error, NotImplementedError)
+        assert isinstance(self.next_end(name).error, TypeError)
 
     def next_end(self, name: str) -> ChildEnded:
         """Wait for the end of an actor, as its supervisor does."""
