@@ -155,15 +155,15 @@ class BackfillRunner(SupervisedActor):
     def setup(self) -> None:
         """Take up what an earlier life, of ours or of the daemon, has left under way."""
         self._enter(None)
-        unsettled = self._runs.unsettled()
-        is_any_live = any(not inspect(folder).is_over for folder in unsettled)
-        for folder in unsettled:
-            if is_any_live and inspect(folder).is_over:
+        found = [(folder, inspect(folder)) for folder in self._runs.unsettled()]
+        is_any_live = any(not state.is_over for _, state in found)
+        for folder, state in found:
+            if is_any_live and state.is_over:
                 # No import starts before the one before it is settled, so this one was cut off
                 # before it began: told now, it would come after its successor.
                 self._settle(folder, "superseded")
             else:
-                self._take_up(folder)
+                self._take_up(folder, state)
         self._directory.tell(RECONCILER, RunnerReady(self._name))
 
     def receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one case a message
@@ -206,14 +206,14 @@ class BackfillRunner(SupervisedActor):
 
     # Taking up a run that is there already
 
-    def _take_up(self, folder: RunFolder) -> None:
+    def _take_up(self, folder: RunFolder, state: RunState) -> None:
         record = folder.record()
         assert record is not None  # noqa: S101 - unsettled() returns runs with a record
-        if inspect(folder) in (RunState.STARTING, RunState.RUNNING, RunState.IMPORT_ONLY):
+        if state.is_over:
+            self._import_ended(_Running(folder, record))
+        else:
             self._log.info("import_adopted", run_id=folder.run_id)
             self._follow(_Running(folder, record), None)
-        else:
-            self._import_ended(_Running(folder, record))
 
     # Starting one
 

@@ -169,9 +169,7 @@ class ConfigControl(SupervisedActor):
     # The layers
 
     def _announce(self, reason: str) -> None:
-        runners = [runner_name(provider.name) for provider in self._providers]
-        for name in (RECONCILER, CENTRAL_LINK, *runners):
-            self._directory.tell(name, self._config)
+        self._tell_config(RECONCILER, CENTRAL_LINK)
         if self._config.is_confirmed:
             self._directory.tell(RECONCILER, ConfigConfirmed(reason, self._engine.running_etag))
 
@@ -183,11 +181,14 @@ class ConfigControl(SupervisedActor):
             )
             return
         self._adopt(layers)
-        runners = [runner_name(provider.name) for provider in self._providers]
-        for name in (RECONCILER, *runners):
-            self._directory.tell(name, self._config)
+        self._tell_config(RECONCILER)
         if self._config.is_confirmed:
             self._directory.tell(RECONCILER, ReconcileRequested("reload", is_edge=True))
+
+    def _tell_config(self, *names: str) -> None:
+        """Tell these actors, and every runner that lives, which config is in force."""
+        for name in (*names, *(runner_name(provider.name) for provider in self._providers)):
+            self._directory.tell(name, self._config)
 
     def _resolve(self) -> Layers:
         contributed = [provider.plugin for provider in self._providers]

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hypactors.actors._names import RECONCILER
+from hypactors.messages import RunnerReady
 from hypactors.paths import HypHome
-from tests.actors.imports import PlayedImports
+from tests.actors.imports import PlayedImports, live_again
 from tests.actors.neighbours import Neighbours
 from tests.actors.served import plant_seed
-from tests.actors.stage import TRAP_S, Stage
+from tests.actors.stage import RUNNER, TRAP_S, Mailbox, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,15 @@ def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[PlayedImports]:
     imports = PlayedImports(monkeypatch)
     yield imports
     imports.close()
+
+
+@pytest.fixture
+def reconciler(stage: Stage, imports: PlayedImports) -> Mailbox:
+    """Stand in for the reconciler of a runner that has just started for the first time."""
+    mailbox = stage.stand_in(RECONCILER)
+    live_again(stage, imports)
+    assert mailbox.next(RunnerReady) == RunnerReady(RUNNER)
+    return mailbox
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from hypactors.actors import _backfill_runner
+from hypactors.messages import DesiredAction, Perform
 from hypactors.processes._records import RunResult
+from tests.actors.stage import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     import pytest
 
     from hypactors.processes import FileLock, RunFolder, RunRecord, RunWatch
+    from tests.actors.stage import Stage
 
+PERFORM = Perform(
+    "backfill", DesiredAction(KEY, {"provider": "claude", "plugin": KEY}), "confirm-edge", 3
+)
 OK = b'{"providers": [{"status": "ok", "rows_written": 7}]}'
 
 
@@ -98,3 +104,8 @@ class PlayedImports:
         os.close(self._locks.pop(folder.run_id))
         on_over = self._callbacks[folder.run_id]
         on_over(folder.run_id)
+
+
+def live_again(stage: Stage, imports: PlayedImports) -> None:
+    """Start the runner, for the first time or after a crash, on imports that are played."""
+    stage.start_runner(imports.as_watch)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.actors._names import RECONCILER
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
@@ -17,32 +16,14 @@ from hypactors.messages import (
     DesiredAction,
     Outcome,
     OutcomeStatus,
-    Perform,
-    RunnerReady,
     RunningImport,
 )
 from hypactors.processes import FileLock, ProviderRuns
+from tests.actors.imports import PERFORM
 from tests.actors.stage import KEY, RUNNER, Mailbox, Stage
 
 if TYPE_CHECKING:
     from tests.actors.imports import PlayedImports
-
-PERFORM = Perform(
-    "backfill", DesiredAction(KEY, {"provider": "claude", "plugin": KEY}), "confirm-edge", 3
-)
-
-
-@pytest.fixture
-def reconciler(stage: Stage, imports: PlayedImports) -> Mailbox:
-    """Stand in for the reconciler of a runner that has just started for the first time."""
-    mailbox = stage.stand_in(RECONCILER)
-    live_again(stage, imports)
-    assert mailbox.next(RunnerReady) == RunnerReady(RUNNER)
-    return mailbox
-
-
-def live_again(stage: Stage, imports: PlayedImports) -> None:
-    stage.start_runner(imports.as_watch)
 
 
 def test_the_run_is_on_disk_before_anything_is_started(

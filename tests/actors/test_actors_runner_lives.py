@@ -8,40 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.actors._backfill_runner import LOCK_RETRY_S, REPORT_BUDGET_S
-from hypactors.actors._names import RECONCILER
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
     DescribeRun,
-    DesiredAction,
     DrainRequested,
     ImportEnded,
-    Perform,
     ReconcilerReady,
     RunnerReady,
 )
 from hypactors.processes import FileLock, ProviderRuns
-from tests.actors.stage import KEY, RUNNER, Mailbox, Stage
+from tests.actors.imports import PERFORM, live_again
+from tests.actors.stage import RUNNER, Mailbox, Stage
 
 if TYPE_CHECKING:
     from tests.actors.imports import PlayedImports
-
-PERFORM = Perform(
-    "backfill", DesiredAction(KEY, {"provider": "claude", "plugin": KEY}), "confirm-edge", 3
-)
-
-
-@pytest.fixture
-def reconciler(stage: Stage, imports: PlayedImports) -> Mailbox:
-    """Stand in for the reconciler of a runner that has just started for the first time."""
-    mailbox = stage.stand_in(RECONCILER)
-    live_again(stage, imports)
-    assert mailbox.next(RunnerReady) == RunnerReady(RUNNER)
-    return mailbox
-
-
-def live_again(stage: Stage, imports: PlayedImports) -> None:
-    stage.start_runner(imports.as_watch)
 
 
 def test_a_runner_that_crashed_takes_its_import_up_again(
