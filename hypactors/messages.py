@@ -110,7 +110,13 @@ class DescribeMarkers:
 
 @dataclass(frozen=True, slots=True)
 class PollSucceeded:
-    """The central server answered a poll under the running config."""
+    """The central server answered a poll.
+
+    ``revision`` is that of the ``ConfigChanged`` under which the poll was made: one made before a
+    change says nothing of the config after it. None stands for whichever is in force.
+    """
+
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +159,15 @@ class ReconcilerReady:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanged:
-    """The layers as they now are; ``is_confirmed`` says whether actions may run under them."""
+    """The layers as they now are; ``is_confirmed`` says whether actions may run under them.
+
+    ``revision`` grows with each staged restart: it tells the polls under one config from
+    those under the next.
+    """
 
     layers: Layers
     is_confirmed: bool
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,7 @@ class ConfigControl(SupervisedActor):
         self._tick_timer: Timer | None = None
 
     def setup(self) -> None:
-        self._adopt(self._resolve())
-        self._engine.restart_completed()
-        self._arm_tick()
+        self._take_up_active()
         # Nobody is there to hear it at boot; after a crash of ours the reconciler is, and an edge
         # that the crash swallowed comes again this way.
         self._announce("boot-already-confirmed")
@@ -92,8 +90,9 @@ class ConfigControl(SupervisedActor):
         match message:
             case ReconcilerReady():
                 self._announce("boot-already-confirmed")
-            case PollSucceeded():
-                self._confirm_poll()
+            case PollSucceeded(revision=revision):
+                if revision in (None, self._engine.revision):
+                    self._confirm_poll()
             case PollFailed():
                 self._engine.poll_failed()
             case StageConfig():
@@ -150,11 +149,14 @@ class ConfigControl(SupervisedActor):
         if self._exit_on_apply is not None:
             self._exit_on_apply(reason)
             return
-        self._adopt(self._resolve())
-        self._engine.restart_completed()
-        self._arm_tick()
+        self._take_up_active()
         self._announce(reason)
         self._log.info("daemon.restart_completed", hyp_reason=reason)
+
+    def _take_up_active(self) -> None:
+        self._engine.restart_completed()
+        self._adopt(self._resolve())
+        self._arm_tick()
 
     def _arm_tick(self) -> None:
         if self._tick_timer is not None:
@@ -217,5 +219,7 @@ class ConfigControl(SupervisedActor):
         # A slot that stands in for a broken one may lack what that one locked: nothing is begun
         # under it until the next poll has mended the broken one.
         is_whole = layers.is_joined and layers.effective is not None and layers.is_usable
-        self._config = ConfigChanged(layers, is_confirmed=is_whole and not is_on_trial)
+        self._config = ConfigChanged(
+            layers, is_confirmed=is_whole and not is_on_trial, revision=self._engine.revision
+        )
         self._on_layers(layers)

@@ -68,6 +68,7 @@ class ApplyEngine:
         self._checks: ApplyChecks | None = None
         self._memory = Memory(home, self._folder, clock=clock, log=log)
         self._is_restart_pending = False
+        self._revision = 0
 
     def evaluate_at_boot(self) -> BootAction:
         """Mend what a crash left, end a lost trial. Before any plugin runs.
@@ -110,9 +111,15 @@ class ApplyEngine:
         """The pointer has moved, and what runs is still the config before."""
         return self._is_restart_pending
 
+    @property
+    def revision(self) -> int:
+        """Counts the times that actors took up the active config; a poll belongs to one of them."""
+        return self._revision
+
     def restart_completed(self) -> None:
         """Note that the actors run the active config: from now on polls count for it."""
         self._is_restart_pending = False
+        self._revision += 1
 
     def confirm_poll(self) -> str | None:
         """End the trial, as a poll succeeded under the running config; return its etag, once.

@@ -74,6 +74,16 @@ def test_the_poll_after_it_gives_exactly_one_edge(stage: Stage, near: Neighbours
     assert restarts(stage) == ["config_applied"]
 
 
+def test_a_poll_under_the_config_before_confirms_nothing(stage: Stage, near: Neighbours) -> None:
+    """config-control §5.1: one that was under way when the document was applied."""
+    before = config(stage).revision
+    stage.tell(CONFIG_CONTROL, E1, PollSucceeded(before))
+    assert not config(stage).is_confirmed
+    near.forget()
+    stage.tell(CONFIG_CONTROL, PollSucceeded(config(stage).revision))
+    assert near.reconciler.all()[-1] == ConfigConfirmed("confirm-edge", "E1")
+
+
 def test_a_poll_that_brings_a_newer_document_confirms_the_one_before_first(
     stage: Stage, near: Neighbours
 ) -> None:
