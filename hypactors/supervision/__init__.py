@@ -1,4 +1,4 @@
-"""Supervisors for Pykka: child specs, restart intensity, back-off, shutdown in order.
+"""Supervisors for Pykka: child specs, strategies, restart intensity, back-off, shutdown in order.
 
 Pykka has actors but nobody who restarts them. This package adds the supervisor, and knows nothing
 of what its children do.
@@ -6,31 +6,37 @@ of what its children do.
 
 from hypactors.supervision._actor import (
     ActorCrashed,
+    ChildAlive,
     ChildContext,
     ChildEnded,
     ChildReady,
     Notice,
     SupervisedActor,
 )
+from hypactors.supervision._child import ChildState, ChildStatus
 from hypactors.supervision._directory import Directory
 from hypactors.supervision._events import (
     ChildCrashed,
     ChildLeftBehind,
+    ChildResponsive,
     ChildStarted,
     ChildStopped,
+    ChildUnresponsive,
     RestartScheduled,
     SupervisionEvent,
     SupervisorGaveUp,
     TreeStarted,
 )
+from hypactors.supervision._mailbox import Urgent
+from hypactors.supervision._order import Strategy
 from hypactors.supervision._specs import Backoff, ChildSpec, Intensity, Restart
 from hypactors.supervision._supervisor import (
-    ChildState,
-    ChildStatus,
+    ChildHung,
     EndedWithoutAWord,
     ListChildren,
     RestartIntensityExceeded,
     StartChild,
+    StartTimedOut,
     StopChildren,
     Supervisor,
 )
@@ -39,16 +45,20 @@ from hypactors.supervision._timers import ThreadTimers, Timer, Timers
 __all__ = [
     "ActorCrashed",
     "Backoff",
+    "ChildAlive",
     "ChildContext",
     "ChildCrashed",
     "ChildEnded",
+    "ChildHung",
     "ChildLeftBehind",
     "ChildReady",
+    "ChildResponsive",
     "ChildSpec",
     "ChildStarted",
     "ChildState",
     "ChildStatus",
     "ChildStopped",
+    "ChildUnresponsive",
     "Directory",
     "EndedWithoutAWord",
     "Intensity",
@@ -58,7 +68,9 @@ __all__ = [
     "RestartIntensityExceeded",
     "RestartScheduled",
     "StartChild",
+    "StartTimedOut",
     "StopChildren",
+    "Strategy",
     "SupervisedActor",
     "SupervisionEvent",
     "Supervisor",
@@ -67,4 +79,5 @@ __all__ = [
     "Timer",
     "Timers",
     "TreeStarted",
+    "Urgent",
 ]

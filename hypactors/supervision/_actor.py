@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorRegistry, ThreadingActor
 
-from hypactors.supervision._directory import mark_actor_thread
+from hypactors.supervision._mailbox import Mailbox, Urgent
+from hypactors.supervision._ref import GuardedRef, mark_actor_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildReady:
+class ChildReady(Urgent):
     """The child of that incarnation has finished its setup; ``thread`` lives as long as it does."""
 
     name: str
@@ -32,7 +33,7 @@ class ChildReady:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildEnded:
+class ChildEnded(Urgent):
     """The child of that incarnation handles no more messages; ``error`` is None when it stopped."""
 
     name: str
@@ -40,11 +41,24 @@ class ChildEnded:
     error: BaseException | None
 
 
+@dataclass(frozen=True, slots=True)
+class ChildAlive(Urgent):
+    """The child of that incarnation has answered a ping."""
+
+    name: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Urgent):
+    """Asks for a ``ChildAlive``; ahead of the mailbox, so it waits for one message at most."""
+
+
 class ActorCrashed(Exception):  # noqa: N818 - a fact, told to whoever asked the actor
     """The actor died while it handled the message; the cause is attached."""
 
 
-Notice = ChildReady | ChildEnded
+Notice = ChildReady | ChildAlive | ChildEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +80,20 @@ class SupervisedActor(ThreadingActor):
     """Write ``setup``, ``receive`` and ``teardown``; the Pykka hooks belong to this class.
 
     ``teardown`` runs when the actor is stopped, not when it crashed: what a crash leaves behind
-    is the business of the next life's ``setup``.
+    is the business of the next life's ``setup``. A stop goes ahead of what is in the mailbox;
+    who had asked and is not answered any more gets ``pykka.ActorDeadError``.
     """
 
     use_daemon_thread = True  # a hung actor must not keep a stopped process alive
 
     def __init__(self, context: ChildContext) -> None:
         super().__init__()
+        self._actor_ref = GuardedRef(self)
         self._context = context
+
+    @staticmethod
+    def _create_actor_inbox() -> Mailbox:
+        return Mailbox()
 
     # What a subclass writes
 
@@ -101,6 +121,9 @@ class SupervisedActor(ThreadingActor):
         context.report(ChildReady(context.name, context.incarnation, threading.current_thread()))
 
     def on_receive(self, message: Any) -> Any:
+        if isinstance(message, Ping):
+            self._context.report(ChildAlive(self._context.name, self._context.incarnation))
+            return None
         try:
             return self.receive(message)
         except BaseException as error:

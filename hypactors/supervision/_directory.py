@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError
 
+from hypactors.supervision._ref import forbid_on_actor_thread
+
 if TYPE_CHECKING:
     from pykka import ActorRef
-
-_thread = threading.local()
-
-
-def mark_actor_thread() -> None:
-    """Note that this thread runs an actor, and so must never wait for another one."""
-    _thread.runs_actor = True
 
 
 class Directory:
@@ -46,8 +40,7 @@ class Directory:
         ``timeout_s``, and ``RuntimeError`` on the thread of an actor: an actor that waits for
         another is how actor systems deadlock.
         """
-        if getattr(_thread, "runs_actor", False):
-            raise RuntimeError(f"an actor must not ask {name!r}: tell it, and handle its answer")
+        forbid_on_actor_thread(name)
         ref = self._refs.get(name)
         if ref is None:
             raise ActorDeadError(f"{name} does not run")

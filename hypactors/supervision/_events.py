@@ -45,6 +45,21 @@ class ChildLeftBehind:
 
 
 @dataclass(frozen=True, slots=True)
+class ChildUnresponsive:
+    """A child has been in one message for at least ``silent_s``; others wait in its mailbox."""
+
+    name: str
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChildResponsive:
+    """A child that was unresponsive has answered."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class TreeStarted:
     """Every child that the supervisor was given at first has finished its setup."""
 
@@ -64,6 +79,8 @@ SupervisionEvent = (
     | RestartScheduled
     | ChildStopped
     | ChildLeftBehind
+    | ChildUnresponsive
+    | ChildResponsive
     | TreeStarted
     | SupervisorGaveUp
 )

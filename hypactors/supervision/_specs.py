@@ -32,13 +32,22 @@ class ChildSpec:
     """How to start, restart and stop one child.
 
     ``factory`` starts the actor and returns its reference; it is called again for each restart,
-    so it must hold no state of an earlier life.
+    so it must hold no state of an earlier life. The child is started when all that it
+    ``depends_on`` runs, and crashed when its setup takes longer than ``start_s``. It has
+    ``shutdown_s`` to end when it is stopped: a supervisor needs as much as all its children.
+
+    A child that answers no ping for ``hang_after_s`` is reported. One that is permanent and still
+    silent after ``lost_after_s`` is lost: a thread cannot be killed, so its supervisor gives up.
     """
 
     name: str
     factory: Callable[[ChildContext], ActorRef[Any]]
     restart: Restart = Restart.PERMANENT
+    depends_on: tuple[str, ...] = ()
+    start_s: float = 30.0
     shutdown_s: float = 5.0
+    hang_after_s: float = 30.0
+    lost_after_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import random as random_module
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
 from hypactors.supervision._actor import (
+    ChildAlive,
     ChildContext,
     ChildEnded,
     ChildReady,
+    Ping,
     SupervisedActor,
 )
+from hypactors.supervision._child import Child, ChildState
 from hypactors.supervision._events import (
     ChildCrashed,
     ChildLeftBehind,
+    ChildResponsive,
     ChildStarted,
     ChildStopped,
+    ChildUnresponsive,
     RestartScheduled,
     SupervisionEvent,
     SupervisorGaveUp,
     TreeStarted,
 )
 from hypactors.supervision._ledger import GiveUp, LeaveStopped, RestartAfter, RestartLedger
-from hypactors.supervision._specs import Backoff, Intensity
+from hypactors.supervision._mailbox import Urgent
+from hypactors.supervision._order import Strategy, companions, in_order_of_start
+from hypactors.supervision._specs import Backoff, Intensity, Restart
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
-
-    from pykka import ActorRef
 
     from hypactors.supervision._specs import ChildSpec
     from hypactors.supervision._timers import Timer, Timers
@@ -45,23 +47,8 @@ DEFAULT_BACKOFF = Backoff()
 SWEEP_S = 1.0
 """How often threads are checked that may have ended without a word. Crashes are told at once."""
 
-
-class ChildState(enum.StrEnum):
-    WAITING = "waiting"
-    STARTING = "starting"
-    RUNNING = "running"
-    RESTARTING = "restarting"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class ChildStatus:
-    """One child as it stands, in answer to :class:`ListChildren`."""
-
-    name: str
-    state: ChildState
-    restarts: int
-    last_error: str | None
+SWEEPS_A_PING = 5
+"""A ping wakes a child up, so an idle tree is not pinged at every sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +59,28 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
-class ListChildren:
+class ListChildren(Urgent):
     """Ask for a tuple of :class:`ChildStatus`, in order of start."""
 
 
 @dataclass(frozen=True, slots=True)
-class StopChildren:
+class StopChildren(Urgent):
     """Ask to stop all children in reverse order of start, each within its budget.
 
-    The answer is the names of those that did not stop in time.
+    ``within_s`` bounds the whole. The answer is the names of those that did not stop in time;
+    they have been told to, and end when they come to it.
     """
+
+    within_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _StartAgain:
+    tickets: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _StartBudgetSpent:
     name: str
     incarnation: int
 
@@ -99,28 +94,24 @@ class EndedWithoutAWord(RuntimeError):  # noqa: N818 - a fact
     """The thread of a child is gone and nothing said why."""
 
 
+class StartTimedOut(RuntimeError):  # noqa: N818 - a fact
+    """The setup of a child took longer than its budget."""
+
+
+class ChildHung(RuntimeError):  # noqa: N818 - a fact
+    """A permanent child does not come back from a message, and nothing can end its thread."""
+
+
 class RestartIntensityExceeded(RuntimeError):  # noqa: N818 - a fact
     """A supervisor gave up; its own supervisor, or the program, decides what follows."""
 
 
-class _Child:
-    """The mutable side of one child; owned by the supervisor's thread."""
-
-    def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
-        self.state = ChildState.WAITING
-        self.incarnation = 0
-        self.restarts = 0
-        self.last_error: BaseException | None = None
-        self.ref: ActorRef[Any] | None = None
-        self.thread: threading.Thread | None = None
-
-
 class Supervisor(SupervisedActor):
-    """One-for-one: a child that dies is restarted alone. Its children share its directory.
+    """Restarts children that die, as ``strategy`` says. Its children share its directory.
 
     ``observe`` is called on the supervisor's thread for each change and must not block.
-    ``random`` returns floats in [0, 1), for the jitter of the back-off.
+    ``random`` returns floats in [0, 1), for the jitter of the back-off. Raises ``ValueError``
+    for children that depend on each other or on nobody.
     """
 
     def __init__(
@@ -130,44 +121,48 @@ class Supervisor(SupervisedActor):
         children: Sequence[ChildSpec],
         timers: Timers,
         observe: Callable[[SupervisionEvent], None],
+        strategy: Strategy = Strategy.ONE_FOR_ONE,
         intensity: Intensity = DEFAULT_INTENSITY,
         backoff: Backoff = DEFAULT_BACKOFF,
         random: Callable[[], float] = random_module.random,
     ) -> None:
         super().__init__(context)
-        self._children = {spec.name: _Child(spec) for spec in children}
-        self._to_start = deque(self._children)
-        self._announce_tree = True
+        self._children = {spec.name: Child(spec) for spec in in_order_of_start(children)}
+        self._is_coming_up = True
         self._directory = context.directory
         self._timers = timers
         self._observe = observe
+        self._strategy = strategy
         self._ledger = RestartLedger(intensity, backoff)
         self._random = random
         self._stopping = False
+        self._sweeps = 0
         self._sweep_timer: Timer | None = None
 
     def setup(self) -> None:
         self._arm_sweep()
-        self._start_next()
+        self._start_what_can()
 
     def receive(self, message: Any) -> Any:
         match message:
             case ChildReady():
                 self._child_ready(message)
+            case ChildAlive():
+                self._child_alive(message)
             case ChildEnded():
                 self._child_ended(message)
-            case _StartAgain(name=name, incarnation=incarnation):
-                child = self._children[name]
-                if child.state is ChildState.RESTARTING and child.incarnation == incarnation:
-                    self._start(child)
+            case _StartBudgetSpent(name=name, incarnation=incarnation):
+                self._start_budget_spent(name, incarnation)
+            case _StartAgain(tickets=tickets):
+                self._start_again(tickets)
             case _Sweep():
                 self._sweep()
             case StartChild(spec=spec):
                 self._add(spec)
             case ListChildren():
-                return tuple(self._status(child) for child in self._children.values())
-            case StopChildren():
-                return self._stop_children()
+                return tuple(child.status() for child in self._children.values())
+            case StopChildren(within_s=within_s):
+                return self._stop_children(within_s)
             case _:
                 return super().receive(message)
         return None
@@ -181,49 +176,69 @@ class Supervisor(SupervisedActor):
         known = self._children.get(spec.name)
         if self._stopping or (known is not None and known.state is not ChildState.STOPPED):
             return
-        child = _Child(spec)
+        child = Child(spec)
         if known is not None:  # its next life must not be taken for the last one
             child.incarnation = known.incarnation
+            del self._children[spec.name]  # it comes last now
         self._children[spec.name] = child
-        self._to_start.append(spec.name)
-        self._start_next()
+        self._start_what_can()
 
-    def _start_next(self) -> None:
-        """Start the next waiting child, once the one before it is ready.
+    def _start_what_can(self) -> None:
+        """Start every waiting child whose turn it is.
 
-        While the tree comes up, a child that has to be restarted still holds back the next one:
-        later children may count on earlier ones.
+        While the tree comes up, and where the strategy ties children together, they start one
+        after the other, as later ones may count on earlier ones. A single child that comes back
+        waits for nobody but those that it depends on.
         """
-        not_ready = {ChildState.STARTING}
-        if self._announce_tree:
-            not_ready.add(ChildState.RESTARTING)
-        if self._stopping or any(child.state in not_ready for child in self._children.values()):
+        if self._stopping:
             return
-        if self._to_start:
-            self._start(self._children[self._to_start.popleft()])
-        elif self._announce_tree:
-            self._announce_tree = False
+        is_one_by_one = self._is_coming_up or self._strategy is not Strategy.ONE_FOR_ONE
+        for child in self._children.values():
+            if is_one_by_one and child.state in (ChildState.STARTING, ChildState.RESTARTING):
+                return
+            if child.state is ChildState.WAITING and self._has_what_it_needs(child):
+                self._start(child)
+                if is_one_by_one:
+                    return
+        if self._is_coming_up:
+            self._is_coming_up = False
             self._observe(TreeStarted())
 
-    def _start(self, child: _Child) -> None:
-        child.incarnation += 1
-        child.state = ChildState.STARTING
-        child.thread = None
-        context = ChildContext(child.spec.name, child.incarnation, self._directory, self._tell_self)
+    def _has_what_it_needs(self, child: Child) -> bool:
+        needed = [self._children.get(name) for name in child.spec.depends_on]
+        return all(one is not None and one.state is ChildState.RUNNING for one in needed)
+
+    def _start(self, child: Child) -> None:
+        child.begin_life()
+        name, incarnation = child.spec.name, child.incarnation
+        context = ChildContext(name, incarnation, self._directory, self._tell_self)
         try:
             child.ref = child.spec.factory(context)
         except Exception as error:  # noqa: BLE001 - a constructor that raises is a crash too
-            child.ref = None
-            self._tell_self(ChildEnded(child.spec.name, child.incarnation, error))
+            self._tell_self(ChildEnded(name, incarnation, error))
+            return
+        spent = _StartBudgetSpent(name, incarnation)
+        child.start_timer = self._timers.call_later(
+            child.spec.start_s, lambda: self._tell_self(spent)
+        )
 
     def _child_ready(self, notice: ChildReady) -> None:
         child = self._children[notice.name]
         if child.incarnation != notice.incarnation or child.state is not ChildState.STARTING:
             return
+        child.cancel_start_timer()
         child.state = ChildState.RUNNING
         child.thread = notice.thread
         self._observe(ChildStarted(notice.name, child.restarts))
-        self._start_next()
+        self._start_what_can()
+
+    def _start_budget_spent(self, name: str, incarnation: int) -> None:
+        child = self._children[name]
+        if child.incarnation != incarnation or child.state is not ChildState.STARTING:
+            return
+        self._tell_to_stop(child)  # its thread ends when it comes back from its setup
+        error = StartTimedOut(f"{name} was not ready after {child.spec.start_s:g} s")
+        self._child_ended(ChildEnded(name, incarnation, error))
 
     # Ends
 
@@ -235,11 +250,11 @@ class Supervisor(SupervisedActor):
         ):
             return
         self._directory.remove(notice.name)
+        child.end_life(ChildState.STOPPED)
         if notice.error is not None:
             child.last_error = notice.error
             self._observe(ChildCrashed(notice.name, notice.error))
         if self._stopping:
-            child.state = ChildState.STOPPED
             return
         decision = self._ledger.decide(
             notice.name,
@@ -250,33 +265,90 @@ class Supervisor(SupervisedActor):
         )
         match decision:
             case RestartAfter(delay_s=delay_s):
-                child.state = ChildState.RESTARTING
-                child.restarts += 1
-                self._observe(RestartScheduled(notice.name, delay_s))
-                again = _StartAgain(notice.name, child.incarnation)
-                self._timers.call_later(delay_s, lambda: self._tell_self(again))
+                self._restart(child, delay_s)
             case LeaveStopped():
-                child.state = ChildState.STOPPED
                 self._observe(ChildStopped(notice.name))
-                self._start_next()
+                self._start_what_can()
             case GiveUp():
-                child.state = ChildState.STOPPED
-                self._stop_children()
-                self._observe(SupervisorGaveUp(self._context.name, notice.name, notice.error))
-                raise RestartIntensityExceeded(
-                    f"{notice.name} ended too often; last: {notice.error!r}"
-                ) from notice.error
+                self._give_up(
+                    child,
+                    RestartIntensityExceeded(
+                        f"{notice.name} ended too often; last: {notice.error!r}"
+                    ),
+                    notice.error,
+                )
+
+    def _restart(self, died: Child, delay_s: float) -> None:
+        """Take down whoever goes with the one that died, and start them all after the wait."""
+        names = companions(self._strategy, list(self._children), died.spec.name)
+        group = [died]
+        for child in reversed([self._children[name] for name in names]):
+            if child.state is ChildState.STOPPED:
+                continue
+            if child.is_up:
+                self._stop_child(child, child.spec.shutdown_s)
+            if child.spec.restart is Restart.TEMPORARY:
+                child.end_life(ChildState.STOPPED)
+            else:
+                group.append(child)
+        for child in group:
+            child.end_life(ChildState.RESTARTING)
+            child.restarts += child.incarnation > 0
+            child.ticket += 1
+        self._observe(RestartScheduled(died.spec.name, delay_s))
+        again = _StartAgain(tuple((child.spec.name, child.ticket) for child in group))
+        self._timers.call_later(delay_s, lambda: self._tell_self(again))
+
+    def _start_again(self, tickets: tuple[tuple[str, int], ...]) -> None:
+        for name, ticket in tickets:
+            child = self._children[name]
+            if child.state is ChildState.RESTARTING and child.ticket == ticket:
+                child.state = ChildState.WAITING
+        self._start_what_can()
+
+    def _give_up(self, child: Child, why: RuntimeError, cause: BaseException | None) -> None:
+        self._stop_children()
+        self._observe(SupervisorGaveUp(self._context.name, child.spec.name, cause or why))
+        raise why from cause
+
+    # Watching
 
     def _sweep(self) -> None:
-        for child in self._children.values():
-            if (
-                child.state is ChildState.RUNNING
-                and child.thread is not None
-                and not child.thread.is_alive()
-            ):
+        self._sweeps += 1
+        for child in list(self._children.values()):
+            if child.state is not ChildState.RUNNING or child.thread is None:
+                continue
+            if not child.thread.is_alive():
                 error = EndedWithoutAWord(f"the thread of {child.spec.name} is gone")
                 self._child_ended(ChildEnded(child.spec.name, child.incarnation, error))
+            elif child.is_pinged:
+                self._still_silent(child)
+            elif self._sweeps % SWEEPS_A_PING == 0 and child.ref is not None:
+                child.is_pinged = True
+                with contextlib.suppress(ActorDeadError):
+                    child.ref.tell(Ping())
         self._arm_sweep()
+
+    def _still_silent(self, child: Child) -> None:
+        """Count sweeps and not the time: a program that was stopped for a while blames nobody."""
+        child.silent_s += SWEEP_S
+        name = child.spec.name
+        if not child.is_unresponsive and child.silent_s >= child.spec.hang_after_s:
+            child.is_unresponsive = True
+            child.hangs += 1
+            self._observe(ChildUnresponsive(name, child.silent_s))
+        is_lost = child.silent_s >= child.spec.lost_after_s
+        if is_lost and child.spec.restart is Restart.PERMANENT:
+            hung = ChildHung(f"{name} has not come back from a message for {child.silent_s:g} s")
+            child.last_error = hung
+            self._give_up(child, hung, None)
+
+    def _child_alive(self, notice: ChildAlive) -> None:
+        child = self._children[notice.name]
+        if child.incarnation == notice.incarnation:
+            if child.is_unresponsive:
+                self._observe(ChildResponsive(notice.name))
+            child.hear()
 
     def _arm_sweep(self) -> None:
         if not self._stopping:
@@ -289,29 +361,35 @@ class Supervisor(SupervisedActor):
 
     # Stopping
 
-    def _stop_children(self) -> tuple[str, ...]:
+    def _stop_children(self, within_s: float | None = None) -> tuple[str, ...]:
         self._stopping = True
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
+        deadline = None if within_s is None else self._timers.monotonic() + within_s
         left_behind = []
         for child in reversed(self._children.values()):
-            if child.ref is not None and child.state in (ChildState.STARTING, ChildState.RUNNING):
-                if self._stop_child(child.ref, child.spec):
-                    self._observe(ChildStopped(child.spec.name))
-                else:
+            if child.is_up:
+                budget_s = child.spec.shutdown_s
+                if deadline is not None:
+                    budget_s = max(0.0, min(budget_s, deadline - self._timers.monotonic()))
+                if not self._stop_child(child, budget_s):
                     left_behind.append(child.spec.name)
-                    self._observe(ChildLeftBehind(child.spec.name, child.spec.shutdown_s))
-            self._directory.remove(child.spec.name)
-            child.state = ChildState.STOPPED
+            child.end_life(ChildState.STOPPED)
         return tuple(left_behind)
 
-    def _stop_child(self, ref: ActorRef[Any], spec: ChildSpec) -> bool:
+    def _stop_child(self, child: Child, budget_s: float) -> bool:
+        """Stop an actor and wait for it; say whether it ended in time."""
+        name = child.spec.name
+        self._directory.remove(name)
+        assert child.ref is not None  # noqa: S101 - it is up
         try:
-            ref.stop(timeout=spec.shutdown_s)
+            child.ref.stop(timeout=budget_s)
         except Timeout:
+            self._observe(ChildLeftBehind(name, budget_s))
             return False
+        self._observe(ChildStopped(name))
         return True
 
-    def _status(self, child: _Child) -> ChildStatus:
-        error = None if child.last_error is None else repr(child.last_error)
-        return ChildStatus(child.spec.name, child.state, child.restarts, error)
+    def _tell_to_stop(self, child: Child) -> None:
+        if child.ref is not None:
+            child.ref.stop(block=False)
