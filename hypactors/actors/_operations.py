@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hypactors.actions import MarkerBook
     from hypactors.actors._system import System, SystemContext
+    from hypactors.supervision import ChildStatus
 
 
 def operations(
@@ -35,7 +36,8 @@ def operations(
         live = LiveState(
             daemon=describe_daemon(),
             actors=[
-                LiveActor(child.name, child.state, child.restarts) for child in system.children()
+                LiveActor(child.name, _state_of(child), child.restarts)
+                for child in system.children()
             ],
             markers=_markers(system).as_mapping(),
             running={run.request_key: _live(run) for run in _running(system)},
@@ -55,6 +57,10 @@ def operations(
         return {}
 
     return {"ping": ping, "status": status, "stop": stop_daemon, "reload": reload_config}
+
+
+def _state_of(child: ChildStatus) -> str:
+    return "unresponsive" if child.is_unresponsive else child.state
 
 
 def _markers(system: System) -> MarkerBook:

@@ -37,9 +37,11 @@ from hypactors.supervision import (
     ChildCrashed,
     ChildEnded,
     ChildLeftBehind,
+    ChildResponsive,
     ChildSpec,
     ChildStarted,
     ChildStopped,
+    ChildUnresponsive,
     Directory,
     ListChildren,
     Restart,
@@ -190,7 +192,9 @@ class System:
         """Stop every actor in reverse order of start; return the names of those that hang."""
         left_behind: Sequence[str] = ()
         try:
-            left_behind = self.directory.ask(SUPERVISOR, StopChildren(), timeout_s=timeout_s)
+            left_behind = self.directory.ask(
+                SUPERVISOR, StopChildren(within_s=timeout_s), timeout_s=timeout_s + ASK_TIMEOUT_S
+            )
             self._supervisor.stop(timeout=ASK_TIMEOUT_S)
         except (ActorDeadError, Timeout):
             left_behind = (SUPERVISOR,)
@@ -311,7 +315,7 @@ class System:
         if isinstance(notice, ChildEnded):
             self._post(TreeIsLost(notice.error))
 
-    def _observe(self, event: SupervisionEvent) -> None:
+    def _observe(self, event: SupervisionEvent) -> None:  # noqa: C901 - one case an event
         log = self._context.log.bind(actor=SUPERVISOR)
         match event:
             case TreeStarted():
@@ -324,6 +328,10 @@ class System:
                 log.info("actor_restart_scheduled", child=name, delay_s=round(delay_s, 3))
             case ChildLeftBehind(name=name, shutdown_s=shutdown_s):
                 log.error("actor_left_behind", child=name, shutdown_s=shutdown_s)
+            case ChildUnresponsive(name=name, silent_s=silent_s):
+                log.error("actor_unresponsive", child=name, silent_s=silent_s)
+            case ChildResponsive(name=name):
+                log.info("actor_responsive", child=name)
             case SupervisorGaveUp(child=name, error=error):
                 log.critical("supervisor_gave_up", child=name, detail=repr(error))
             case ChildStopped(name=name) if name in self._busy:

@@ -59,7 +59,7 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
-class ListChildren(Urgent):
+class ListChildren:
     """Ask for a tuple of :class:`ChildStatus`, in order of start."""
 
 

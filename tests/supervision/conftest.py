@@ -15,8 +15,10 @@ from hypactors.supervision import (
     ChildSpec,
     Directory,
     Intensity,
+    ListChildren,
     Notice,
     StopChildren,
+    Strategy,
     SupervisedActor,
     SupervisionEvent,
     Supervisor,
@@ -49,6 +51,7 @@ class Tree:
     def start(
         self,
         *children: ChildSpec,
+        strategy: Strategy = Strategy.ONE_FOR_ONE,
         intensity: Intensity = INTENSITY,
         backoff: Backoff = BACKOFF,
     ) -> None:
@@ -57,6 +60,7 @@ class Tree:
             children=children,
             timers=self.timers,
             observe=self._events.put,
+            strategy=strategy,
             intensity=intensity,
             backoff=backoff,
             random=lambda: 0.0,
@@ -72,6 +76,10 @@ class Tree:
             event = self._events.get(timeout=TRAP_S)
             if isinstance(event, kind):
                 return event
+
+    def states(self) -> dict[str, str]:
+        """Return the state of each child by name, after all that the supervisor was told."""
+        return {child.name: str(child.state) for child in self.ask("supervisor", ListChildren())}
 
     def no_event(self) -> bool:
         return self._events.empty()
@@ -139,3 +147,16 @@ def raising(error: BaseException) -> Callable[[Steady], None]:
         raise error
 
     return die
+
+
+def hold(tree: Tree, name: str) -> threading.Event:
+    """Keep an actor in one message until the event that is returned is set."""
+    release, held = threading.Event(), threading.Event()
+
+    def wait(_actor: object) -> None:
+        held.set()
+        release.wait(TRAP_S)
+
+    tree.tell(name, wait)
+    assert held.wait(TRAP_S)
+    return release

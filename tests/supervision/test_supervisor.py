@@ -33,7 +33,7 @@ from hypactors.supervision import (
     SupervisorGaveUp,
     TreeStarted,
 )
-from tests.supervision.conftest import TRAP_S, Steady, Tree, raising, steady
+from tests.supervision.conftest import TRAP_S, Steady, Tree, hold, raising, steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -227,9 +227,8 @@ def test_one_more_child_can_be_started_once(tree: Tree) -> None:
 
 
 def test_a_child_that_hangs_is_left_behind_and_named(tree: Tree) -> None:
-    release = threading.Event()
     tree.start_and_wait(steady("a", shutdown_s=0.05), steady("b"))
-    tree.tell("a", lambda _actor: release.wait(TRAP_S))
+    release = hold(tree, "a")
     assert tree.ask("supervisor", StopChildren()) == ("a",)
     assert tree.wait_for(ChildLeftBehind) == ChildLeftBehind("a", 0.05)
     release.set()
