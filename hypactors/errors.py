@@ -5,6 +5,7 @@ HypError                 a person reads the message: one line, what happened and
 ├─ ConfigError           a config layer cannot be used
 ├─ HomeBusyError         another daemon owns this HYP_HOME (exit 5)
 ├─ ControlError          the control socket gave no usable answer
+├─ ImportBusyError       another import of the provider runs (exit 6)
 └─ ImportRunError        an import cannot go on
 """
 
@@ -27,6 +28,10 @@ class HomeBusyError(HypError):
 
 class ControlError(HypError):
     """No daemon answered on the control socket, or it answered with an error."""
+
+
+class ImportBusyError(HypError):
+    """Another import of the same provider runs, and nobody wants to wait for it."""
 
 
 class ImportRunError(HypError):

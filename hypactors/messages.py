@@ -28,12 +28,16 @@ class OutcomeStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one ``perform`` or ``reverse`` ended. ``detail`` is merged into the marker."""
+    """How one ``perform`` or ``reverse`` ended. ``detail`` is merged into the marker.
+
+    ``is_hopeless_soon`` says of a failure that trying again before long is of no use.
+    """
 
     status: OutcomeStatus
     rows: int | None = None
     reason: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    is_hopeless_soon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +260,7 @@ class ImportEnded:
 
 @dataclass(frozen=True, slots=True)
 class DescribeRun:
-    """Ask a runner for its ``RunningImport``, or None."""
+    """Ask a runner for its ``RunningImport`` or ``WaitingImport``, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,3 +272,12 @@ class RunningImport:
     run_id: str
     pid: int | None
     started_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingImport:
+    """One import that is to begin; ``reason`` says what it waits for."""
+
+    provider: str
+    request_key: str
+    reason: str

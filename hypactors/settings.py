@@ -58,6 +58,19 @@ class Settings:
     import_command: tuple[str, ...] | None = _setting(
         "import.command", "HYP_BACKFILL_COMMAND", None, _command
     )
+    import_concurrency: int = _setting(
+        "import.concurrency", "HYP_IMPORT_CONCURRENCY", 2, _integer(1, 1000)
+    )
+    import_max_runtime_s: float = _setting(
+        "import.max_runtime_s", "HYP_IMPORT_MAX_RUNTIME_S", 21_600.0, _number(1)
+    )
+    import_no_progress_s: float = _setting(
+        "import.no_progress_s", "HYP_IMPORT_NO_PROGRESS_S", 900.0, _number(1)
+    )
+    import_memory_limit_mib: int = _setting(
+        "import.memory_limit_mib", "HYP_IMPORT_MEMORY_LIMIT_MIB", 1536, _integer(64, 2**20)
+    )
+    import_spread_s: float = _setting("import.spread_s", "HYP_IMPORT_SPREAD_S", 0.0, _number(0))
     import_nice: int = _setting("import.nice", "HYP_IMPORT_NICE", 10, _integer(0, 19))
     settle_s: float = _setting("shutdown.settle_s", "HYP_SETTLE_S", 600.0, _number(0))
     grace_s: float = _setting("shutdown.grace_s", "HYP_GRACE_S", 15.0, _number(0))

@@ -20,6 +20,7 @@ _ERROR = re.compile(
     r"\b(?:error|fatal|failed|failure|cannot|denied|refused)\b|\b\w+(?:Error|Exception)\b",
     re.IGNORECASE,
 )
+_DISK_FULL = re.compile(r"\bENOSPC\b|No space left on device|\[Errno 28\]", re.IGNORECASE)
 
 
 def read_import_result(
@@ -61,6 +62,9 @@ def read_orphan_result(stdout: bytes) -> Outcome | None:
 
 
 def _failed(reason: str) -> Outcome:
+    if _DISK_FULL.search(reason):
+        reason = f"disk full: {reason}"
+        return Outcome(OutcomeStatus.FAILED, reason=reason, is_hopeless_soon=True)
     return Outcome(OutcomeStatus.FAILED, reason=reason)
 
 

@@ -11,8 +11,18 @@ from hypactors.actions import (
     runner_name,
     since_for,
 )
+from hypactors.actors._limit_guard import LimitGuard
 from hypactors.actors._names import RECONCILER
-from hypactors.actors._run_outcome import outcome_of, spawn_failed
+from hypactors.actors._run_outcome import is_memory_bound, outcome_of, spawn_failed
+from hypactors.actors._runner_states import (
+    GraceIsOver,
+    LookAtImport,
+    Reporting,
+    Running,
+    StopReporting,
+    TryAgain,
+    Waiting,
+)
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
@@ -27,8 +37,10 @@ from hypactors.messages import (
     RunnerReady,
     RunningImport,
     StopImport,
+    WaitingImport,
 )
 from hypactors.processes import (
+    WORKERS_VARIABLE,
     FileLock,
     ProviderRuns,
     RunFolder,
@@ -47,14 +59,19 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from hypactors.actions import ProviderRef
+    from hypactors.actors._limit_guard import LimitSettings
+    from hypactors.actors._runner_states import State
     from hypactors.clock import Clock
     from hypactors.config import Layers
     from hypactors.paths import HypHome
-    from hypactors.processes import RunRecord, RunWatch
+    from hypactors.processes import ImportSlots, RunRecord, RunWatch
     from hypactors.supervision import ChildContext, Directory, Timers
 
 LOCK_RETRY_S = 2.0
 """How often a runner looks whether a manual import has given the lock back."""
+
+WAITS_FOR_SLOT = "other imports to end"
+WAITS_FOR_LOCK = "an import by hand to end"
 
 REPORT_BUDGET_S = 5.0
 """How long a daemon that stops waits for an outcome to be recorded: a full disk may prevent it."""
@@ -67,47 +84,7 @@ class ImportSettings:
     command: tuple[str, ...]
     environ: Mapping[str, str]
     nice: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """The import is under way, started by this runner or found again."""
-
-    folder: RunFolder
-    record: RunRecord
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reporting:
-    """The import has ended and its outcome is not in the marker yet, but safe in its folder."""
-
-    folder: RunFolder
-    finished: ActionFinished
-
-    @property
-    def run_id(self) -> str:
-        return self.folder.run_id
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    """Somebody else holds the lock of this provider. Told apart by identity, not by value."""
-
-    perform: Perform
-
-
-@dataclass(frozen=True, slots=True)
-class _StopReporting:
-    """The daemon stops and the outcome is still not recorded: the next start tells it again."""
-
-    reporting: _Reporting
-
-
-@dataclass(frozen=True, slots=True)
-class _TryLock:
-    """Time to look whether the lock is free; means nothing once that wait is over."""
-
-    waiting: _Waiting
+    limits: LimitSettings
 
 
 class BackfillRunner(SupervisedActor):
@@ -128,6 +105,7 @@ class BackfillRunner(SupervisedActor):
         clock: Clock,
         timers: Timers,
         watch: RunWatch,
+        slots: ImportSlots,
         new_token: Callable[[], str],
         daemon_run_id: str,
         on_busy: Callable[[str, bool], None],
@@ -143,11 +121,15 @@ class BackfillRunner(SupervisedActor):
         self._clock = clock
         self._timers = timers
         self._watch = watch
+        self._slots = slots
         self._new_token = new_token
         self._daemon_run_id = daemon_run_id
         self._on_busy = on_busy
         self._log = log.bind(actor=self._name, provider=provider.name)
-        self._state: _Running | _Reporting | _Waiting | None = None
+        self._guard = LimitGuard(
+            settings.limits, clock=clock, timers=timers, tell_self=self._tell_self, log=self._log
+        )
+        self._state: State = None
         self._leftovers: dict[RunFolder, str] = {}
         self._is_draining = False
         self._is_leaving = False
@@ -166,22 +148,31 @@ class BackfillRunner(SupervisedActor):
                 self._take_up(folder, state)
         self._directory.tell(RECONCILER, RunnerReady(self._name))
 
+    def teardown(self) -> None:
+        self._guard.end()
+
     def receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one case a message
         match message:
             case Perform():
                 self._perform(message)
-            case _TryLock(waiting=waiting):
+            case TryAgain(waiting=waiting):
                 if self._state is waiting:
                     self._start(waiting.perform)
-            case _StopReporting(reporting=reporting):
+            case LookAtImport(run_id=run_id):
+                if isinstance(self._state, Running) and self._state.folder.run_id == run_id:
+                    self._state = self._guard.look(self._state)
+            case GraceIsOver(run_id=run_id):
+                if isinstance(self._state, Running) and self._state.folder.run_id == run_id:
+                    self._guard.grace_is_over(self._state)
+            case StopReporting(reporting=reporting):
                 if self._state is reporting:
                     self._log.warning("outcome_left_for_next_start", run_id=reporting.run_id)
                     self._enter(None)
             case ReconcilerReady():
-                if isinstance(self._state, _Reporting):
+                if isinstance(self._state, Reporting):
                     self._directory.tell(RECONCILER, self._state.finished)
             case ImportEnded(run_id=run_id):
-                if isinstance(self._state, _Running) and self._state.folder.run_id == run_id:
+                if isinstance(self._state, Running) and self._state.folder.run_id == run_id:
                     self._import_ended(self._state)
             case OutcomeRecorded():
                 self._outcome_recorded(message)
@@ -190,14 +181,14 @@ class BackfillRunner(SupervisedActor):
             case DescribeRun():
                 return self._describe()
             case StopImport(at_once=at_once):
-                if isinstance(self._state, _Running):
+                if isinstance(self._state, Running):
                     self._log.info(
                         "import_stop_requested", run_id=self._state.folder.run_id, at_once=at_once
                     )
                     (kill if at_once else terminate)(self._state.folder)
             case DrainRequested():
                 self._is_draining = True
-                if isinstance(self._state, _Waiting):
+                if isinstance(self._state, Waiting):
                     self._enter(None)
                 self._bound_reporting()
             case _:
@@ -210,16 +201,16 @@ class BackfillRunner(SupervisedActor):
         record = folder.record()
         assert record is not None  # noqa: S101 - unsettled() returns runs with a record
         if state.is_over:
-            self._import_ended(_Running(folder, record))
+            self._import_ended(Running(folder, record))
         else:
             self._log.info("import_adopted", run_id=folder.run_id)
-            self._follow(_Running(folder, record), None)
+            self._follow(Running(folder, record), None)
 
     # Starting one
 
     def _perform(self, perform: Perform) -> None:
         match self._state:
-            case _Reporting(finished=finished):
+            case Reporting(finished=finished):
                 self._directory.tell(RECONCILER, finished)
             case None if not self._is_draining:
                 self._start(perform)
@@ -227,6 +218,11 @@ class BackfillRunner(SupervisedActor):
                 pass  # it is what was asked for, or it will be asked for again
 
     def _start(self, perform: Perform) -> None:
+        """Start the import, once there is a slot for it and nobody imports by hand."""
+        waiting = Waiting(perform, WAITS_FOR_SLOT)
+        if not self._slots.take(self._name, lambda: self._tell_self(TryAgain(waiting))):
+            self._wait(waiting)
+            return
         try:
             self._settle_leftovers()
             lock = FileLock.try_take(self._lock_path)
@@ -245,12 +241,18 @@ class BackfillRunner(SupervisedActor):
             )
 
     def _wait_for_lock(self, perform: Perform) -> None:
-        if not isinstance(self._state, _Waiting):
-            self._log.info("import_lock_waited_for")
-        waiting = _Waiting(perform)
+        self._slots.give_back(self._name)  # somebody else may need it less patiently
+        waiting = Waiting(perform, WAITS_FOR_LOCK)
+        self._wait(waiting)
+        self._timers.call_later(LOCK_RETRY_S, lambda: self._tell_self(TryAgain(waiting)))
+
+    def _wait(self, waiting: Waiting) -> None:
+        if not isinstance(self._state, Waiting) or self._state.reason != waiting.reason:
+            self._log.info("import_waits", waits_for=waiting.reason)
         self._enter(waiting)
-        message = _TryLock(waiting)
-        self._timers.call_later(LOCK_RETRY_S, lambda: self._directory.tell(self._name, message))
+
+    def _tell_self(self, message: object) -> None:
+        self._directory.tell(self._name, message)
 
     def _spawn(self, perform: Perform, lock: FileLock) -> None:
         """Record a run, then start it; the lock is inherited."""
@@ -279,17 +281,26 @@ class BackfillRunner(SupervisedActor):
             process = launch(
                 folder,
                 record,
-                environ=self._settings.environ,
+                environ=self._environ_for_next(),
                 lock=lock,
                 nice=self._settings.nice,
             )
         except OSError as error:
             self._report(folder, record, spawn_failed(error))
             return
-        self._follow(_Running(folder, record), process)
+        self._follow(Running(folder, record), process)
 
-    def _follow(self, running: _Running, process: psutil.Popen | None) -> None:
+    def _environ_for_next(self) -> Mapping[str, str]:
+        """Return the environment of an import; after one that took too much memory it is frugal."""
+        earlier = next((run.record() for run in self._runs.runs()[1:]), None)
+        if earlier is None or not is_memory_bound(earlier):
+            return self._settings.environ
+        return {**self._settings.environ, WORKERS_VARIABLE: "1"}
+
+    def _follow(self, running: Running, process: psutil.Popen | None) -> None:
+        self._slots.occupy(self._name)
         self._enter(running)
+        self._guard.begin(running)
         directory, name = self._directory, self._name
 
         def tell_it_ended(run_id: str) -> None:
@@ -299,31 +310,32 @@ class BackfillRunner(SupervisedActor):
 
     # Ending one
 
-    def _import_ended(self, running: _Running) -> None:
-        folder, record = running.folder, running.record
-        outcome = outcome_of(folder)
-        if outcome is None:
-            self._log.warning("import_interrupted", run_id=folder.run_id)
+    def _import_ended(self, running: Running) -> None:
+        folder, record = running.folder, running.folder.record() or running.record
+        outcome = outcome_of(folder, record)
+        if outcome is None or record.stopped_for is not None:
             kill(folder)  # a worker that outlived it would keep the lock, and the next import out
-            self._settle(folder, "interrupted")
-            self._enter(None)
-            self._directory.tell(
-                RECONCILER,
-                ActionInterrupted(self._name, "backfill", record.request_key, folder.run_id),
-            )
-        else:
+        if outcome is not None:
             self._report(folder, record, outcome)
+            return
+        self._log.warning("import_interrupted", run_id=folder.run_id)
+        self._settle(folder, "interrupted")
+        self._enter(None)
+        self._directory.tell(
+            RECONCILER,
+            ActionInterrupted(self._name, "backfill", record.request_key, folder.run_id),
+        )
 
     def _report(self, folder: RunFolder, record: RunRecord, outcome: Outcome) -> None:
         """Tell the outcome until the store has it on disk; only then is the run settled."""
         finished = self._finished(record.request_key, outcome, folder.run_id)
-        self._enter(_Reporting(folder, finished))
+        self._enter(Reporting(folder, finished))
         self._directory.tell(RECONCILER, finished)
         self._bound_reporting()
 
     def _bound_reporting(self) -> None:
-        if self._is_draining and isinstance(self._state, _Reporting):
-            message = _StopReporting(self._state)
+        if self._is_draining and isinstance(self._state, Reporting):
+            message = StopReporting(self._state)
             self._timers.call_later(
                 REPORT_BUDGET_S, lambda: self._directory.tell(self._name, message)
             )
@@ -333,7 +345,7 @@ class BackfillRunner(SupervisedActor):
 
     def _outcome_recorded(self, recorded: OutcomeRecorded) -> None:
         match self._state:
-            case _Reporting(folder=folder) if folder.run_id == recorded.recorded.run_id:
+            case Reporting(folder=folder) if folder.run_id == recorded.recorded.run_id:
                 self._settle(folder, recorded.recorded.outcome.status)
                 self._runs.prune()
                 self._enter(None)
@@ -356,18 +368,25 @@ class BackfillRunner(SupervisedActor):
         if layers.effective is None:  # cannot tell
             return
         self._is_leaving = not enabled_providers(layers.effective, [self._provider])
-        if isinstance(self._state, _Waiting) and self._is_leaving:
+        if isinstance(self._state, Waiting) and self._is_leaving:
             self._state = None
         self._enter(self._state)
 
-    def _enter(self, state: _Running | _Reporting | _Waiting | None) -> None:
+    def _enter(self, state: State) -> None:
         self._state = state
-        self._on_busy(self._name, isinstance(state, _Running | _Reporting))
+        if not isinstance(state, Running):
+            self._guard.end()
+            if not isinstance(state, Waiting):
+                self._slots.give_back(self._name)
+        self._on_busy(self._name, isinstance(state, Running | Reporting))
         if state is None and self._is_leaving:
             self.stop()
 
-    def _describe(self) -> RunningImport | None:
-        if not isinstance(self._state, _Running):
+    def _describe(self) -> RunningImport | WaitingImport | None:
+        if isinstance(self._state, Waiting):
+            key = self._state.perform.action.request_key
+            return WaitingImport(self._provider.name, key, self._state.reason)
+        if not isinstance(self._state, Running):
             return None
         folder, record = self._state.folder, self._state.record
         pids = folder.pids()

@@ -114,7 +114,7 @@ class MarkerStore(SupervisedActor):
         elif message.outcome.status is OutcomeStatus.FAILED:
             retry_in_s = retry_delay_s(
                 marker.attempts or 1,
-                min_s=self._retry.min_s,
+                min_s=self._retry.max_s if message.outcome.is_hopeless_soon else self._retry.min_s,
                 max_s=self._retry.max_s,
                 jitter=self._random(),
             )

@@ -9,7 +9,7 @@ from pykka import ActorDeadError, Timeout
 
 from hypactors.actors._names import MARKER_STORE
 from hypactors.actors._system import ASK_TIMEOUT_S
-from hypactors.messages import DescribeMarkers, DescribeRun, RunningImport
+from hypactors.messages import DescribeMarkers, DescribeRun, RunningImport, WaitingImport
 from hypactors.status import LiveActor, LiveDaemon, LiveImport, LiveState, collect_report
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def operations(
         return {"pid": os.getpid()}
 
     def status(_args: Mapping[str, Any]) -> object:
+        imports = _described(system)
         live = LiveState(
             daemon=describe_daemon(),
             actors=[
@@ -40,7 +41,12 @@ def operations(
                 for child in system.children()
             ],
             markers=_markers(system).as_mapping(),
-            running={run.request_key: _live(run) for run in _running(system)},
+            running={
+                run.request_key: _live(run) for run in imports if isinstance(run, RunningImport)
+            },
+            waiting={
+                run.request_key: run.reason for run in imports if isinstance(run, WaitingImport)
+            },
         )
         return collect_report(context.home, context.environ, providers=context.providers, live=live)
 
@@ -70,14 +76,14 @@ def _markers(system: System) -> MarkerBook:
     return book
 
 
-def _running(system: System) -> Sequence[RunningImport]:
+def _described(system: System) -> Sequence[RunningImport | WaitingImport]:
     found = []
-    for name in system.busy_runners():
+    for name in system.runners():
         try:
             run = system.directory.ask(name, DescribeRun(), timeout_s=ASK_TIMEOUT_S)
         except (ActorDeadError, Timeout):
             continue  # being restarted: the import goes on, and is in the next answer
-        if isinstance(run, RunningImport):
+        if run is not None:
             found.append(run)
     return found
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypactors.actions import read_import_result, read_orphan_result
+from hypactors.clock import parse_iso
 from hypactors.errors import ImportRunError
 from hypactors.messages import Outcome, OutcomeStatus
+from hypactors.processes import MEMORY_LIMIT, in_words
 
 if TYPE_CHECKING:
-    from hypactors.processes import RunFolder
+    from hypactors.processes import RunFolder, RunRecord, RunResult
 
 TERMINATED_EXIT = 143
 """What a process that ends in order after SIGTERM exits with: 128 + 15."""
@@ -19,9 +22,24 @@ def spawn_failed(error: OSError) -> Outcome:
     return read_import_result(None, b"", "", signal=None, launch_error=str(error))
 
 
-def outcome_of(folder: RunFolder) -> Outcome | None:
+def is_memory_bound(record: RunRecord) -> bool:
+    """Say whether a run was ended as it took too much memory (contract §5.6)."""
+    return (record.stopped_for or "").startswith(MEMORY_LIMIT)
+
+
+def outcome_of(folder: RunFolder, record: RunRecord) -> Outcome | None:
     """Read how an ended run came out; None when it was interrupted (contract §5.2)."""
     result = folder.result()
+    outcome = _read(folder, record, result)
+    if outcome is None or outcome.status is not OutcomeStatus.FAILED:
+        return outcome
+    took = "" if result is None else f"after {_duration(result)}, "
+    return replace(outcome, reason=f"{outcome.reason} ({took}run {folder.run_id})")
+
+
+def _read(folder: RunFolder, record: RunRecord, result: RunResult | None) -> Outcome | None:
+    if record.stopped_for is not None and (result is None or result.exit_code != 0):
+        return Outcome(OutcomeStatus.FAILED, reason=record.stopped_for)
     try:
         stdout = folder.stdout_bytes()
     except ImportRunError as error:
@@ -37,3 +55,11 @@ def outcome_of(folder: RunFolder) -> Outcome | None:
         signal=result.signal,
         launch_error=result.launch_error,
     )
+
+
+def _duration(result: RunResult) -> str:
+    try:
+        took = parse_iso(result.ended_at) - parse_iso(result.started_at)
+    except ValueError:
+        return "some time"
+    return in_words(max(0, round(took.total_seconds())))

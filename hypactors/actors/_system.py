@@ -16,6 +16,7 @@ from hypactors.actions import (
 from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
+from hypactors.actors._limit_guard import LimitSettings
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import (
     CONFIG_CONTROL,
@@ -32,6 +33,7 @@ from hypactors.messages import (
     DrainRequested,
     RunnerMissed,
 )
+from hypactors.processes import MIB, ImportLimits, ImportSlots
 from hypactors.supervision import (
     ChildContext,
     ChildCrashed,
@@ -138,6 +140,7 @@ class System:
         self._context = context
         self._post = post
         self._timers = ThreadTimers()
+        self._slots = ImportSlots(context.settings.import_concurrency)
         self._busy: dict[str, bool] = {}
         self._supervisor: Any = None
 
@@ -281,6 +284,7 @@ class System:
             command=shared.import_command,
             environ=self._child_environ(),
             nice=shared.settings.import_nice,
+            limits=_limits(shared.settings),
         )
         return ChildSpec(
             runner_name(provider.name),
@@ -293,6 +297,7 @@ class System:
                 clock=shared.clock,
                 timers=self._timers,
                 watch=shared.watch,
+                slots=self._slots,
                 new_token=shared.new_token,
                 daemon_run_id=shared.daemon_run_id,
                 on_busy=self._runner_is_busy,
@@ -339,6 +344,15 @@ class System:
                 self.directory.tell(CONFIG_CONTROL, RunnerMissed())
             case ChildStarted() | ChildStopped():
                 pass
+
+
+def _limits(settings: Settings) -> LimitSettings:
+    limits = ImportLimits(
+        max_runtime_s=settings.import_max_runtime_s,
+        no_progress_s=settings.import_no_progress_s,
+        memory_bytes=settings.import_memory_limit_mib * MIB,
+    )
+    return LimitSettings(limits, grace_s=settings.grace_s)
 
 
 def _trace(error: BaseException) -> str:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 USAGE = (
     "usage: hyp backfill [provider...] [--since <iso>] [--until <iso>] [--retention-days <n>] "
-    "[--dry-run] [--json] | hyp backfill list [--json] | "
+    "[--dry-run] [--no-wait] [--json] | hyp backfill list [--json] | "
     "hyp backfill plan [provider...] [--retention-days <n>] [--json]"
 )
 Command = Literal["run", "list", "plan"]
 
-_SWITCHES = frozenset({"--dry-run", "--json"})
+_SWITCHES = frozenset({"--dry-run", "--json", "--no-wait"})
 _VALUED = frozenset({"--since", "--until", "--retention-days"})
 _ACCEPTED: dict[Command, frozenset[str]] = {
     "run": _SWITCHES | _VALUED,
@@ -40,6 +40,7 @@ class Options:
     retention_days: float | None = None
     dry_run: bool = False
     json: bool = False
+    no_wait: bool = False
 
 
 def parse_options(argv: Sequence[str]) -> Options:
@@ -70,6 +71,7 @@ def parse_options(argv: Sequence[str]) -> Options:
         retention_days=_days(flags.get("--retention-days")),
         dry_run="--dry-run" in flags,
         json="--json" in flags,
+        no_wait="--no-wait" in flags,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hypactors.errors import HypError, ImportRunError
+from hypactors.errors import HypError, ImportBusyError, ImportRunError
 from hypactors.providers import Findings, ScanContext, expand
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class ImportRun:
         log: ImportLog,
         stop: StopSignals,
         dry_run: bool,
+        no_wait: bool = False,
     ) -> None:
         self._run_id = run_id
         self._home = home
@@ -110,10 +111,14 @@ class ImportRun:
         self._log = log
         self._stop = stop
         self._dry_run = dry_run
+        self._no_wait = no_wait
         self._opened: MessageWriter | None = None
 
     def provider(self, provider: Provider) -> ProviderResult:
-        """Import one provider. Whatever goes wrong is in the result; the others can go on."""
+        """Import one provider. Whatever goes wrong is in the result; the others can go on.
+
+        Raises ``ImportBusyError`` when another import of it runs and nobody wants to wait.
+        """
         result = ProviderResult(provider.name, provider.plugin, tuple(provider.datasets))
         findings = Findings()
         try:
@@ -122,6 +127,8 @@ class ImportRun:
                 self._read(provider, result, findings)
             else:
                 self._import_locked(provider, result, findings)
+        except ImportBusyError:
+            raise
         # The outermost edge of a provider, which may be another package's code. Rows that were
         # not committed yet are unfinished: the next run finds them again.
         except Exception as error:  # noqa: BLE001
@@ -140,7 +147,10 @@ class ImportRun:
         from hypactors.processes import ImportLock
 
         def on_wait() -> None:
-            self._log.note(f"another import of {provider.name} is running; waiting for it to end")
+            running = f"another import of {provider.name} is running{_whose(self._home, provider)}"
+            if self._no_wait:
+                raise ImportBusyError(f"{running}; nothing was started")
+            self._log.note(f"{running}; waiting for it to end")
 
         with ImportLock.for_import(self._home, provider.name, self._environ, on_wait):
             self._log.event("import_started", provider=provider.name)
@@ -204,6 +214,16 @@ class ImportRun:
 
             self._opened = MessageWriter(self._home, run_id=self._run_id)
         return self._opened
+
+
+def _whose(home: HypHome, provider: Provider) -> str:
+    """Return whose import it is that runs, as far as it is known: the daemon's has a record."""
+    from hypactors.processes import find_live_runs
+
+    for run in find_live_runs(home):
+        if run.provider == provider.name:
+            return f" (the daemon's, pid {run.pid}, since {run.started_at})"
+    return ""
 
 
 def _require_datasets(provider: Provider) -> None:

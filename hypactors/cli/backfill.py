@@ -13,7 +13,7 @@ from hypactors.cli._import_run import ImportRun
 from hypactors.cli._stop_signals import Interrupted, StopSignals
 from hypactors.clock import SystemClock
 from hypactors.config import resolve_layers, retention_days
-from hypactors.errors import ConfigError, HypError, UsageError
+from hypactors.errors import ConfigError, HypError, ImportBusyError, UsageError
 from hypactors.paths import HypHome
 from hypactors.providers import Window, find_providers
 
@@ -51,6 +51,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except UsageError as error:
         _complain(str(error))
         return 2
+    except ImportBusyError as error:
+        _complain(str(error))
+        return 6
     except HypError as error:
         _complain(str(error))
         return 1
@@ -111,6 +114,7 @@ def _run_or_plan(
             log=ImportLog(environ, clock, run_id=run_id),
             stop=stop,
             dry_run=options.dry_run,
+            no_wait=options.no_wait,
         )
         results = [run.provider(provider) for provider in selected]
     _print_results(run_id, results, options)

@@ -18,17 +18,34 @@ if TYPE_CHECKING:
         is_running,
     )
     from hypactors.processes._launch import launch
+    from hypactors.processes._limits import (
+        MEMORY_LIMIT,
+        MIB,
+        ImportLimits,
+        LimitWatch,
+        Usage,
+        in_words,
+    )
     from hypactors.processes._lock import FileLock, ImportLock, is_free
+    from hypactors.processes._names import WORKERS_VARIABLE
     from hypactors.processes._procfs import boot_id
     from hypactors.processes._records import PidRecord, RunRecord, RunResult
     from hypactors.processes._runs import LiveRun, ProviderRuns, RunFolder, find_live_runs
     from hypactors.processes._signals import kill, terminate
+    from hypactors.processes._slots import ImportSlots
     from hypactors.processes._state import RunFacts, RunState, decide, inspect
+    from hypactors.processes._usage import cut_stderr, measure
     from hypactors.processes._watch import RunWatch
 
 __all__ = [
+    "MEMORY_LIMIT",
+    "MIB",
+    "WORKERS_VARIABLE",
     "FileLock",
+    "ImportLimits",
     "ImportLock",
+    "ImportSlots",
+    "LimitWatch",
     "LiveRun",
     "PidRecord",
     "ProcessIdentity",
@@ -39,11 +56,14 @@ __all__ = [
     "RunResult",
     "RunState",
     "RunWatch",
+    "Usage",
     "boot_id",
     "carries_run_id",
+    "cut_stderr",
     "decide",
     "find_live_runs",
     "identify",
+    "in_words",
     "inspect",
     "is_daemon_command",
     "is_free",
@@ -51,6 +71,7 @@ __all__ = [
     "is_running",
     "kill",
     "launch",
+    "measure",
     "terminate",
 ]
 
@@ -58,12 +79,16 @@ _MODULES = {
     "_daemons": ("is_daemon_command", "is_live_daemon"),
     "_identity": ("ProcessIdentity", "carries_run_id", "identify", "is_running"),
     "_launch": ("launch",),
+    "_limits": ("MEMORY_LIMIT", "MIB", "ImportLimits", "LimitWatch", "Usage", "in_words"),
+    "_names": ("WORKERS_VARIABLE",),
     "_lock": ("FileLock", "ImportLock", "is_free"),
     "_procfs": ("boot_id",),
     "_records": ("PidRecord", "RunRecord", "RunResult"),
     "_runs": ("LiveRun", "ProviderRuns", "RunFolder", "find_live_runs"),
     "_signals": ("kill", "terminate"),
+    "_slots": ("ImportSlots",),
     "_state": ("RunFacts", "RunState", "decide", "inspect"),
+    "_usage": ("cut_stderr", "measure"),
     "_watch": ("RunWatch",),
 }
 

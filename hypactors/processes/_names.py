@@ -10,3 +10,7 @@ PID_FILE = "pid.json"
 RESULT_FILE = "result.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
+PROGRESS_FILE = "progress.json"
+
+WORKERS_VARIABLE = "HYP_IMPORT_WORKERS"
+"""How many processes an import may use for its work."""

@@ -10,7 +10,11 @@ from hypactors.processes._identity import ProcessIdentity
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``run.json``: what was asked for, durable before anything is started."""
+    """``run.json``: what was asked for, durable before anything is started.
+
+    ``elapsed_s`` is how long the import had run, suspend not counted, when it was last written.
+    ``stopped_for`` is the limit that we end it for, on disk before anybody is signalled.
+    """
 
     run_id: str
     provider: str
@@ -25,6 +29,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["starting", "settled"] = "starting"
     outcome: str | None = None
     settled_at: str | None = None
+    elapsed_s: float = 0.0
+    stopped_for: str | None = None
     v: Literal[1] = 1
 
 

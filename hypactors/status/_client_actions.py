@@ -26,6 +26,7 @@ def action_rows(
     providers: Sequence[ProviderRef],
     markers: Mapping[str, Mapping[str, Mapping[str, Any]]],
     running: Mapping[str, LiveImport],
+    waiting: Mapping[str, str],
 ) -> list[ActionRow] | None:
     """Return one row a unit, by kind and request key; None when there is nothing to list.
 
@@ -44,6 +45,10 @@ def action_rows(
     for kind, bucket in markers.items():
         for key, marker in bucket.items():
             rows[kind, key] = _marked(kind, key, marker)
+    for key, reason in waiting.items():
+        waiter = rows.get((BACKFILL, key))
+        if waiter is not None and waiter["state"] in {"pending", "failed"}:
+            waiter["waits_for"] = reason
     for key, run in running.items():
         if (BACKFILL, key) not in rows or rows[BACKFILL, key]["state"] not in {"done", "refused"}:
             rows[BACKFILL, key] = _running(key, run)
@@ -76,7 +81,9 @@ def _unmarked(key: str, entry: PluginEntry, *, is_joined: bool, is_run_here: boo
     return row
 
 
-def _marked(kind: str, key: str, marker: Mapping[str, Any]) -> ActionRow:
+def _marked(  # noqa: C901 - one field after the other
+    kind: str, key: str, marker: Mapping[str, Any]
+) -> ActionRow:
     """Return a marker's row. A field of the wrong type is left out."""
     row: ActionRow = {"kind": kind, "request_key": key, "state": "done"}
     match marker.get("status"):
@@ -88,6 +95,8 @@ def _marked(kind: str, key: str, marker: Mapping[str, Any]) -> ActionRow:
                 row["last_attempt"] = last_attempt
             if (attempts := _number(marker, "attempts")) is not None:
                 row["attempts"] = attempts
+            if isinstance(following := marker.get("next_attempt_at"), str):
+                row["next_attempt_at"] = following
         case "refused":
             row["state"] = "refused"
             if isinstance(reason := marker.get("reason"), str):

@@ -102,6 +102,7 @@ def collect_report(
             providers=providers,
             markers=markers,
             running=running,
+            waiting=live.waiting if live is not None else {},
         ),
         "proxy_trust": None,
         "diagnostics": diagnostics,

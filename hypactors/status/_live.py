@@ -42,9 +42,13 @@ class LiveImport:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """One moment of a running daemon. ``running`` is keyed by request key."""
+    """One moment of a running daemon. ``running`` and ``waiting`` are keyed by request key.
+
+    ``waiting`` says what an import that is to begin waits for.
+    """
 
     daemon: LiveDaemon
     actors: Sequence[LiveActor] = ()
     markers: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     running: Mapping[str, LiveImport] = field(default_factory=dict)
+    waiting: Mapping[str, str] = field(default_factory=dict)

@@ -201,6 +201,10 @@ def _facts(row: Mapping[str, Any]) -> Iterable[str]:
         yield f"last attempt {_label(row['last_attempt'])}"
     if row.get("attempts") is not None:
         yield f"{_label(row['attempts'])} attempt{'' if row['attempts'] == 1 else 's'}"
+    if row.get("waits_for") is not None:
+        yield f"waits for {_label(row['waits_for'])}"
+    elif row.get("next_attempt_at") is not None:
+        yield f"next attempt {_label(row['next_attempt_at'])}"
     if row.get("started_at") is not None:
         yield f"since {_label(row['started_at'])}"
     if row.get("pid") is not None:

@@ -92,7 +92,7 @@ class RemoteConfigRow(TypedDict):
     bad_etag: BadEtagRow | None
 
 
-ActionState = Literal["done", "failed", "refused", "running", "pending", "n/a"]
+ActionState = Literal["done", "failed", "refused", "running", "pending", "blocked", "n/a"]
 
 
 class ActionRow(TypedDict):
@@ -104,6 +104,8 @@ class ActionRow(TypedDict):
     reason: NotRequired[str]
     last_attempt: NotRequired[str]
     attempts: NotRequired[float]
+    next_attempt_at: NotRequired[str]
+    waits_for: NotRequired[str]
     run_id: NotRequired[str]
     pid: NotRequired[int]
     started_at: NotRequired[str]

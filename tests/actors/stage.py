@@ -21,6 +21,7 @@ from hypactors.actions import ProviderRef, import_environ, runner_name
 from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
+from hypactors.actors._limit_guard import LimitSettings
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import CONFIG_CONTROL, CONTROL_ENDPOINT, MARKER_STORE, RECONCILER
 from hypactors.actors._reconciler import Reconciler, Settled
@@ -45,7 +46,7 @@ from hypactors.messages import (
     RecordOutcome,
     RunnerReady,
 )
-from hypactors.processes import ProviderRuns
+from hypactors.processes import ImportLimits, ImportSlots, ProviderRuns, Usage
 from hypactors.supervision import ChildContext, ChildEnded, ChildReady, Directory
 from hypactors.supervision.testing import ManualTimers
 
@@ -73,6 +74,7 @@ KEY = CLAUDE.plugin
 RUNNER = runner_name(CLAUDE.name)
 RETRY = RetryBounds(min_s=30.0, max_s=3600.0)
 RESYNC_S = 900.0
+GRACE_S = 15.0
 
 EDGE = ConfigConfirmed("confirm-edge", "etag-1")
 
@@ -137,6 +139,11 @@ class Stage:
         self.on_layers: Callable[[Layers], object] = lambda _layers: None
         self.exit_on_apply: Callable[[str], object] | None = None
         self.disk = FillableDisk()
+        self.slots = ImportSlots(2)
+        self.usage = Usage(memory_bytes=0, progress=0, stdout_bytes=0)
+        self.limits = LimitSettings(
+            ImportLimits(), grace_s=GRACE_S, measure=lambda _folder: self.usage
+        )
         self._engine: ApplyEngine | None = None
         self._lines = structlog.testing.LogCapture()
         self.log: FilteringBoundLogger = structlog.wrap_logger(None, processors=[self._lines])
@@ -219,10 +226,12 @@ class Stage:
                 command=(sys.executable, "-c", code),
                 environ=import_environ({**os.environ, "HYP_HOME": "/not/ours"}, self.home.root),
                 nice=0,
+                limits=self.limits,
             ),
             clock=self.clock,
             timers=self.timers,
             watch=watch,
+            slots=self.slots,
             new_token=self._next_token,
             daemon_run_id="daemon-1",
             on_busy=lambda name, is_busy: self.busy.append((name, is_busy)),

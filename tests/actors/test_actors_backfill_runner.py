@@ -123,9 +123,10 @@ def test_a_bad_end_is_a_failure_with_its_reason(
 ) -> None:
     """client-actions E44."""
     stage.tell(RUNNER, PERFORM)
-    imports.end(**end)
+    run_id = imports.end(**end).run_id
     outcome = reconciler.next(ActionFinished).outcome
-    assert outcome == Outcome(OutcomeStatus.FAILED, reason=reason)
+    said = f"{reason} (after 1 s, run {run_id})"
+    assert outcome == Outcome(OutcomeStatus.FAILED, reason=said)
 
 
 def test_output_that_is_no_json_is_done_without_rows(
@@ -142,10 +143,11 @@ def test_more_than_16_mib_of_output_fails_the_run(
 ) -> None:
     """Contract §5."""
     stage.tell(RUNNER, PERFORM)
-    imports.end(stdout=b" " * (16 * 1024 * 1024 + 1))
+    run_id = imports.end(stdout=b" " * (16 * 1024 * 1024 + 1)).run_id
     outcome = reconciler.next(ActionFinished).outcome
     assert outcome.status is OutcomeStatus.FAILED
-    assert outcome.reason == "the import wrote more than 16777216 bytes to stdout"
+    said = "the import wrote more than 16777216 bytes to stdout"
+    assert outcome.reason == f"{said} (after 1 s, run {run_id})"
 
 
 @pytest.mark.parametrize(("exit_code", "signal"), [(143, None), (None, "SIGTERM")])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.actors._backfill_runner import LOCK_RETRY_S, REPORT_BUDGET_S
+from hypactors.actors._limit_guard import LOOK_S
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
@@ -16,10 +17,11 @@ from hypactors.messages import (
     ImportEnded,
     ReconcilerReady,
     RunnerReady,
+    WaitingImport,
 )
 from hypactors.processes import FileLock, ProviderRuns
 from tests.actors.imports import PERFORM, live_again
-from tests.actors.stage import RUNNER, Mailbox, Stage
+from tests.actors.stage import KEY, RUNNER, Mailbox, Stage
 
 if TYPE_CHECKING:
     from tests.actors.imports import PlayedImports
@@ -187,14 +189,16 @@ def test_it_waits_for_a_manual_import_and_then_starts(
             stage.timers.advance(LOCK_RETRY_S)
             stage.settle(RUNNER)
         assert imports.started == []
-        assert stage.ask(RUNNER, DescribeRun()) is None
+        waiting = WaitingImport("claude", KEY, "an import by hand to end")
+        assert stage.ask(RUNNER, DescribeRun()) == waiting
+        assert stage.slots.holders() == frozenset(), "somebody else may go first"
         assert set(stage.busy) == {(RUNNER, False)}, "it is not busy: a drain need not wait"
-        assert [line["event"] for line in stage.events()] == ["import_lock_waited_for"]
+        assert [line["event"] for line in stage.events()] == ["import_waits"]
         assert stage.runs().runs() == []
     stage.timers.advance(LOCK_RETRY_S)
     stage.settle(RUNNER)
     assert len(imports.started) == 1
-    assert stage.timers.pending_delays() == []
+    assert stage.timers.pending_delays() == [LOOK_S]
     assert reconciler.all() == []
 
 

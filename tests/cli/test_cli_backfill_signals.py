@@ -181,6 +181,22 @@ def test_a_second_import_of_a_provider_waits_and_says_so(
     assert machine.counts() == (total, total)
 
 
+def test_whoever_does_not_want_to_wait_is_told_so(
+    tmp_path: Path, transcripts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Contract §4: exit code 6, and nothing is written."""
+    machine = Machine(tmp_path, transcripts)
+    lock = ImportLock.try_take(machine.home.import_lock("claude"))
+    assert lock is not None
+    with lock:
+        assert backfill.main(["claude", "--no-wait"], machine.environ) == 6
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == ("hyp backfill: another import of claude is running; nothing was started\n")
+    assert not machine.home.lake_dir.exists()
+    assert backfill.main(["claude", "--no-wait"], machine.environ) == 0
+
+
 def test_an_import_that_waits_can_be_stopped(tmp_path: Path, transcripts: Path) -> None:
     machine = Machine(tmp_path, transcripts)
     lock = ImportLock.try_take(machine.home.import_lock("claude"))
