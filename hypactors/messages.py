@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from hypactors.actions import MarkerBook
+    from hypactors.actions import MarkerBook, Unit
     from hypactors.config import Layers, StageResult
 
 
@@ -46,6 +47,14 @@ class DesiredAction:
 
     request_key: str
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A unit of which a handler cannot tell now whether it is wanted, and why."""
+
+    request_key: str
+    reason: str
 
 
 # To and from the marker store
@@ -94,6 +103,14 @@ class OutcomeRecorded:
 @dataclass(frozen=True, slots=True)
 class ForgetMarker:
     """Drop a marker that records nothing anyone could undo."""
+
+    kind: str
+    request_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RearmMarker:
+    """Let a refused unit be tried again; harmless for any other."""
 
     kind: str
     request_key: str
@@ -196,6 +213,26 @@ class ReconcileRequested:
 
     reason: str
     is_edge: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """Perform these units now if they are wanted and not done, whatever they wait for."""
+
+    units: tuple[Unit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeWaits:
+    """Ask the reconciler for its ``Waits``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """When the turn comes of units that wait for it, and why others are not begun."""
+
+    turns: Mapping[Unit, datetime]
+    blocked: Mapping[Unit, str]
 
 
 @dataclass(frozen=True, slots=True)

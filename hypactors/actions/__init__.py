@@ -7,6 +7,7 @@ from hypactors.actions._backfill import (
     BackfillHandler,
     backfill_argv,
     enabled_providers,
+    fault_of,
     import_environ,
     request_keys,
     runner_name,
@@ -18,6 +19,7 @@ from hypactors.actions._handler import (
     ChecksFreshness,
     Dispatched,
     Handler,
+    ProviderFault,
     ProviderRef,
     Reversible,
     is_refusal,
@@ -27,6 +29,7 @@ from hypactors.actions._handler import (
 from hypactors.actions._import_result import read_import_result, read_orphan_result
 from hypactors.actions._markers import LoadedMarkers, Marker, MarkerBook
 from hypactors.actions._planning import (
+    JITTER_SHARE,
     ForgetUnit,
     HandlerFailure,
     PerformUnit,
@@ -50,6 +53,7 @@ from hypactors.actions._store import (
 from hypactors.actions._transitions import marker_after, needs_reverse, rearm
 
 __all__ = [
+    "JITTER_SHARE",
     "ActionContext",
     "ActionRefused",
     "BackfillHandler",
@@ -64,6 +68,7 @@ __all__ = [
     "MarkerBook",
     "PerformUnit",
     "Plan",
+    "ProviderFault",
     "ProviderRef",
     "ReverseUnit",
     "Reversible",
@@ -74,6 +79,7 @@ __all__ = [
     "backfill_argv",
     "clear_marker",
     "enabled_providers",
+    "fault_of",
     "import_environ",
     "is_refusal",
     "marker_after",

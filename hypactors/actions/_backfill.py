@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from hypactors.actions._handler import Dispatched
+from hypactors.actions._handler import Dispatched, ProviderFault
 from hypactors.actions._policy import read_policy
 from hypactors.clock import iso_ms
-from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
+from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ class BackfillHandler:
 
     kind = "backfill"
 
-    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction]:
+    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction | Undecided]:
         keys = request_keys(ctx.providers)
-        wanted = []
+        wanted: list[DesiredAction | Undecided] = []
         for provider in enabled_providers(ctx.config, ctx.providers):
             policy = read_policy(_entries(ctx.config)[provider.plugin].config)
             if not policy.on_join:
@@ -39,6 +39,11 @@ class BackfillHandler:
             if policy.window_days is not None:
                 params["windowDays"] = policy.window_days
             wanted.append(DesiredAction(keys[provider.name], params))
+        owned = {provider.plugin for provider in ctx.providers}
+        for entry in _entries(ctx.config).values():
+            fault = fault_of(entry.name, ctx.faults)
+            if fault is not None and entry.enabled and entry.name not in owned:
+                wanted.append(Undecided(entry.name, fault.reason))
         return wanted
 
     def perform(self, action: DesiredAction, ctx: ActionContext) -> Outcome | Dispatched:  # noqa: ARG002 - the runner has its own environment
@@ -47,6 +52,18 @@ class BackfillHandler:
             reason = "backfill action missing provider name"
             return Outcome(OutcomeStatus.FAILED, reason=reason)
         return Dispatched(runner_name(provider))
+
+
+def fault_of(plugin: str, faults: Sequence[ProviderFault]) -> ProviderFault | None:
+    """Return what keeps the provider of a plugin from being used, if anything does.
+
+    What cannot be loaded cannot say whose it is: its entry point has the plugin's last word.
+
+    >>> fault_of("@acme/aider", [ProviderFault("aider", "no such module")]).reason
+    'no such module'
+    """
+    word = plugin.rpartition("/")[2]
+    return next((fault for fault in faults if fault.name == word), None)
 
 
 def runner_name(provider: str) -> str:

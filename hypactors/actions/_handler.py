@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from hypactors.actions._json import is_json_object
 from hypactors.actions._text import describe_error
 from hypactors.errors import HypError
-from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
+from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +32,14 @@ class ProviderRef:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderFault:
+    """A provider that is installed and cannot be used; ``name`` is its entry point's."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ActionContext:
     """What every hook is given: the effective config and the machine around it."""
 
@@ -39,6 +47,7 @@ class ActionContext:
     providers: Sequence[ProviderRef]
     environ: Mapping[str, str]
     now: datetime
+    faults: Sequence[ProviderFault] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +65,11 @@ class Handler(Protocol):
         """Name the marker bucket and the status rows."""
         ...
 
-    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction]:
-        """List the units wanted now, without effects.
+    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction | Undecided]:
+        """List the units wanted now, without effects, and those of which it cannot tell now.
 
-        Raising says "cannot tell now": then none of the handler's units is performed or reversed.
+        What is not listed is not wanted, and only that is reversed. Raising says "cannot tell" of
+        all: then none of the handler's units is performed or reversed.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,6 +11,7 @@ from hypactors.actions._handler import ChecksFreshness, Reversible
 from hypactors.actions._markers import FAILED, REFUSED
 from hypactors.actions._text import describe_error
 from hypactors.actions._transitions import needs_reverse
+from hypactors.messages import Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -37,6 +39,7 @@ class SkipReason(enum.StrEnum):
     REFUSED = "refused"
     IN_FLIGHT = "in flight"
     WAITING = "waiting for its next attempt"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class SkipUnit:
     kind: str
     request_key: str
     why: SkipReason
+    detail: str | None = None
 
     @property
     def is_done(self) -> bool:
@@ -104,37 +108,45 @@ def plan_pass(
     *,
     busy: Collection[Unit],
     retry_all: bool,
+    hurried: Collection[Unit] = (),
+    longest_wait_s: float = math.inf,
     now: datetime,
 ) -> Plan:
     """Compare what the handlers want with what the markers record.
 
     ``busy`` units are neither performed nor reversed. On an edge (``retry_all``) every failure is
-    tried again; on a timer only one whose next attempt is due.
+    tried again; on a timer only one whose next attempt is due, or that is ``hurried``. No wait
+    is longer than ``longest_wait_s``: one that seems to be is from before the clock was set back.
     """
     steps: list[Step] = []
     failures: list[HandlerFailure] = []
     for handler in handlers:
         try:
-            wanted = _by_key(handler.desired(ctx))
+            wishes = _by_key(handler.desired(ctx))
         except Exception as error:  # noqa: BLE001 - a handler may raise anything, and must stop nobody
             failures.append(HandlerFailure(handler.kind, describe_error(error)))
             continue
         recorded = markers.bucket(handler.kind)
-        for key, action in wanted.items():
+        for key, action in wishes.items():
+            unit = Unit(handler.kind, key)
+            if isinstance(action, Undecided):
+                steps.append(SkipUnit(*unit, SkipReason.BLOCKED, action.reason))
+                continue
             why = _why_not(
                 handler,
                 action,
                 recorded.get(key),
                 ctx,
-                is_busy=Unit(handler.kind, key) in busy,
-                timer_at=None if retry_all else now,
+                is_busy=unit in busy,
+                timer_at=None if retry_all or unit in hurried else now,
+                longest_wait_s=longest_wait_s,
             )
             if why is None:
                 steps.append(PerformUnit(handler, action, recorded.get(key)))
             else:
-                steps.append(SkipUnit(handler.kind, key, why))
+                steps.append(SkipUnit(*unit, why))
         if isinstance(handler, Reversible):
-            unwanted = {key: marker for key, marker in recorded.items() if key not in wanted}
+            unwanted = {key: marker for key, marker in recorded.items() if key not in wishes}
             steps.extend(_undo(handler, unwanted, busy))
     return Plan(tuple(steps), tuple(failures))
 
@@ -145,12 +157,12 @@ def retry_delay_s(attempts: int, *, min_s: float, max_s: float, jitter: float) -
     return min(min_s * 2.0**doublings, max_s) * (1 + JITTER_SHARE * jitter)
 
 
-def _by_key(actions: Sequence[DesiredAction]) -> Mapping[str, DesiredAction]:
-    """Return the wish by request key, in its order; of two equal keys the first counts."""
-    wanted: dict[str, DesiredAction] = {}
-    for action in actions:
-        wanted.setdefault(action.request_key, action)
-    return wanted
+def _by_key(wishes: Sequence[DesiredAction | Undecided]) -> Mapping[str, DesiredAction | Undecided]:
+    """Return the wishes by request key, in their order; of two equal keys the first counts."""
+    by_key: dict[str, DesiredAction | Undecided] = {}
+    for wish in wishes:
+        by_key.setdefault(wish.request_key, wish)
+    return by_key
 
 
 def _why_not(
@@ -161,6 +173,7 @@ def _why_not(
     *,
     is_busy: bool,
     timer_at: datetime | None,
+    longest_wait_s: float,
 ) -> SkipReason | None:
     """Return why a wanted unit is left alone, or None when it is to be performed."""
     if is_busy:
@@ -173,7 +186,8 @@ def _why_not(
         return SkipReason.DONE if _is_current(handler, marker, action, ctx) else None
     if marker.status == FAILED and timer_at is not None:
         due = marker.next_attempt_at
-        return SkipReason.WAITING if due is not None and due > timer_at else None
+        wait_s = 0.0 if due is None else (due - timer_at).total_seconds()
+        return SkipReason.WAITING if 0 < wait_s <= longest_wait_s else None
     return None
 
 

@@ -21,7 +21,7 @@ from hypactors.actors._drain import Drain
 from hypactors.actors._home_files import DaemonState, HomeFiles, own_home
 from hypactors.actors._names import CONFIG_CONTROL
 from hypactors.actors._operations import operations
-from hypactors.actors._reconciler import Settled
+from hypactors.actors._reconciler_states import Settled
 from hypactors.actors._system import (
     ConfigAdopted,
     RestartWanted,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.actions import ProviderRef
+    from hypactors.actions import ProviderFault, ProviderRef
     from hypactors.clock import Clock
     from hypactors.config import ApplyChecks
     from hypactors.messages import ConfigChanged
@@ -86,6 +86,7 @@ class Daemon:
         environ: Mapping[str, str],
         loaded: LoadedSettings,
         providers: Sequence[ProviderRef],
+        faults: Sequence[ProviderFault],
         import_command: tuple[str, ...],
         clock: Clock,
         checks: ApplyChecks,
@@ -99,6 +100,7 @@ class Daemon:
         self._loaded = loaded
         self._settings = loaded.settings
         self._providers = providers
+        self._faults = faults
         self._import_command = import_command
         self._clock = clock
         self._checks = checks
@@ -155,6 +157,8 @@ class Daemon:
         self._log.info("daemon.starting", config_path=str(self._home.local_config(self._environ)))
         for key in self._loaded.unknown_keys:
             self._log.warning("setting_unknown", file=str(self._home.settings_file), key=key)
+        for fault in self._faults:
+            self._log.error("provider_unusable", provider=fault.name, detail=fault.reason)
         self._engine = self._boot_engine()
         self._boot_trial = self._trial_etag()
         watch = RunWatch(self._log)
@@ -189,6 +193,7 @@ class Daemon:
             environ=self._environ,
             settings=self._settings,
             providers=self._providers,
+            faults=self._faults,
             import_command=self._import_command,
             clock=self._clock,
             random=random,

@@ -9,6 +9,7 @@ from hypactors.actions import (
     MarkerBook,
     marker_after,
     read_markers,
+    rearm,
     retry_delay_s,
     save_markers,
     set_aside,
@@ -22,6 +23,7 @@ from hypactors.messages import (
     OutcomeRecorded,
     OutcomeStatus,
     ReadMarkers,
+    RearmMarker,
     RecordOutcome,
 )
 from hypactors.supervision import SupervisedActor
@@ -89,6 +91,10 @@ class MarkerStore(SupervisedActor):
                 self._record(message)
             case ForgetMarker(kind=kind, request_key=request_key):
                 self._save(self._book.without(kind, request_key), message)
+            case RearmMarker(kind=kind, request_key=request_key):
+                book = rearm(self._book, kind, request_key, self._clock.now())
+                if book is not None:
+                    self._save(book, message)
             case DescribeMarkers():
                 return self._book
             case _:

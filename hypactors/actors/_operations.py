@@ -7,16 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
-from hypactors.actors._names import MARKER_STORE
+from hypactors.actions import Unit
+from hypactors.actors._names import MARKER_STORE, RECONCILER
 from hypactors.actors._system import ASK_TIMEOUT_S
-from hypactors.messages import DescribeMarkers, DescribeRun, RunningImport, WaitingImport
-from hypactors.status import LiveActor, LiveDaemon, LiveImport, LiveState, collect_report
+from hypactors.clock import iso_ms
+from hypactors.errors import ControlError
+from hypactors.messages import (
+    DescribeMarkers,
+    DescribeRun,
+    DescribeWaits,
+    ForgetMarker,
+    ReconcileRequested,
+    RetryRequested,
+    RunningImport,
+    WaitingImport,
+)
+from hypactors.status import (
+    LiveActor,
+    LiveDaemon,
+    LiveImport,
+    LiveState,
+    collect_report,
+    explain,
+    find_row,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hypactors.actions import MarkerBook
     from hypactors.actors._system import System, SystemContext
+    from hypactors.messages import Waits
+    from hypactors.status import Report
     from hypactors.supervision import ChildStatus
 
 
@@ -33,6 +55,9 @@ def operations(
         return {"pid": os.getpid()}
 
     def status(_args: Mapping[str, Any]) -> object:
+        return report()
+
+    def report() -> Report:
         imports = _described(system)
         live = LiveState(
             daemon=describe_daemon(),
@@ -44,11 +69,16 @@ def operations(
             running={
                 run.request_key: _live(run) for run in imports if isinstance(run, RunningImport)
             },
-            waiting={
-                run.request_key: run.reason for run in imports if isinstance(run, WaitingImport)
-            },
+            waiting=_turns(system)
+            | {run.request_key: run.reason for run in imports if isinstance(run, WaitingImport)},
         )
-        return collect_report(context.home, context.environ, providers=context.providers, live=live)
+        return collect_report(
+            context.home,
+            context.environ,
+            providers=context.providers,
+            faults=context.faults,
+            live=live,
+        )
 
     def stop_daemon(args: Mapping[str, Any]) -> object:
         stop(args.get("now") is True)
@@ -62,7 +92,42 @@ def operations(
         reload()
         return {}
 
-    return {"ping": ping, "status": status, "stop": stop_daemon, "reload": reload_config}
+    return {
+        "ping": ping,
+        "status": status,
+        "stop": stop_daemon,
+        "reload": reload_config,
+        **_on_actions(system, report),
+    }
+
+
+def _on_actions(
+    system: System, report: Callable[[], Report]
+) -> Mapping[str, Callable[[Mapping[str, Any]], object]]:
+    def list_actions(_args: Mapping[str, Any]) -> object:
+        return {"actions": report()["client_actions"] or []}
+
+    def explain_action(args: Mapping[str, Any]) -> object:
+        rows = report()["client_actions"] or []
+        return {"lines": explain(find_row(rows, str(args.get("action"))))}
+
+    def retry_actions(args: Mapping[str, Any]) -> object:
+        system.directory.tell(RECONCILER, RetryRequested(_units(args)))
+        return {}
+
+    def forget_actions(args: Mapping[str, Any]) -> object:
+        for unit in _units(args):
+            system.directory.tell(MARKER_STORE, ForgetMarker(*unit))
+        # The markers are read after that, so what is still wanted begins again at once.
+        system.directory.tell(RECONCILER, ReconcileRequested("forgotten", is_edge=False))
+        return {}
+
+    return {
+        "actions.list": list_actions,
+        "actions.explain": explain_action,
+        "actions.retry": retry_actions,
+        "actions.forget": forget_actions,
+    }
 
 
 def _state_of(child: ChildStatus) -> str:
@@ -86,6 +151,21 @@ def _described(system: System) -> Sequence[RunningImport | WaitingImport]:
         if run is not None:
             found.append(run)
     return found
+
+
+def _turns(system: System) -> dict[str, str]:
+    """Return what units that wait for their turn wait for, by request key."""
+    waits: Waits = system.directory.ask(RECONCILER, DescribeWaits(), timeout_s=ASK_TIMEOUT_S)
+    return {unit.request_key: f"its turn at {iso_ms(at)}" for unit, at in waits.turns.items()}
+
+
+def _units(args: Mapping[str, Any]) -> tuple[Unit, ...]:
+    """Return the units that a request names. Raises ``ControlError`` for anything else."""
+    units = args.get("units")
+    try:
+        return tuple(Unit(str(kind), str(key)) for kind, key in units or ())
+    except (TypeError, ValueError) as error:
+        raise ControlError("'units' must be a list of pairs of kind and key") from error
 
 
 def _live(run: RunningImport) -> LiveImport:

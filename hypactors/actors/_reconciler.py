@@ -7,15 +7,17 @@ to their runners, and is over; outcomes arrive whenever they do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import (
+    JITTER_SHARE,
     ActionContext,
     Dispatched,
     ForgetUnit,
     PerformUnit,
     ReverseUnit,
+    SkipReason,
     SkipUnit,
     Unit,
     perform_safely,
@@ -26,12 +28,14 @@ from hypactors.actions import (
 )
 from hypactors.actors._action_log import log_outcome
 from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
-from hypactors.clock import iso_ms
+from hypactors.actors._reconciler_states import Given, Planning, ResyncDue, Settled
+from hypactors.actors._unit_timers import Turns, UnitTimers
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
     ConfigChanged,
     ConfigConfirmed,
+    DescribeWaits,
     DrainRequested,
     ForgetMarker,
     MarkersRead,
@@ -41,59 +45,33 @@ from hypactors.messages import (
     OutcomeStatus,
     Perform,
     ReadMarkers,
+    RearmMarker,
     ReconcileRequested,
     ReconcilerReady,
     RecordOutcome,
+    RetryRequested,
     RunnerMissed,
     RunnerReady,
+    Waits,
 )
 from hypactors.supervision import SupervisedActor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.actions import Handler, ProviderRef
+    from hypactors.actions import Handler, ProviderFault, ProviderRef
     from hypactors.actors._marker_store import RetryBounds
     from hypactors.clock import Clock
     from hypactors.supervision import ChildContext, Directory, Timer, Timers
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A pass is over and nothing is under way; ``unmet`` is what was wanted and is not done."""
-
-    unmet: tuple[Unit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Planning:
-    """A pass that waits for its snapshot of the markers."""
-
-    number: int
-    reason: str
-    is_edge: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _ResyncDue:
-    """Time to compare wish and record again, whether or not anything was heard."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """A unit that a runner has, or will be given once it is there."""
-
-    runner: str
-    perform: Perform
-
-
 class Reconciler(SupervisedActor):
     """One planning at a time; an edge during it yields exactly one more.
 
-    ``on_settled`` is called on the actor's thread and must not block.
+    ``on_settled`` is called on the actor's thread and must not block. ``place_s`` says how many
+    seconds a unit's first attempt waits.
     """
 
     def __init__(
@@ -102,12 +80,14 @@ class Reconciler(SupervisedActor):
         *,
         handlers: Sequence[Handler],
         providers: Sequence[ProviderRef],
+        faults: Sequence[ProviderFault],
         environ: Mapping[str, str],
         directory: Directory,
         clock: Clock,
         timers: Timers,
         retry: RetryBounds,
         resync_s: float,
+        place_s: Callable[[Unit], float],
         random: Callable[[], float],
         on_settled: Callable[[Settled], None],
         log: FilteringBoundLogger,
@@ -115,6 +95,7 @@ class Reconciler(SupervisedActor):
         super().__init__(context)
         self._handlers = handlers
         self._providers = providers
+        self._faults = faults
         self._environ = environ
         self._directory = directory
         self._clock = clock
@@ -127,14 +108,17 @@ class Reconciler(SupervisedActor):
 
         self._config: ConfigChanged | None = None
         self._planned = 0
-        self._planning: _Planning | None = None
+        self._planning: Planning | None = None
         self._again: ReconcileRequested | None = None
-        self._given: dict[Unit, _Given] = {}
+        self._given: dict[Unit, Given] = {}
         self._unrecorded: dict[Unit, RecordOutcome] = {}
         self._unmet: set[Unit] = set()
         self._logged: dict[Unit, str | None] = {}
         self._interruptions: dict[Unit, int] = {}
-        self._retry_timers: dict[Unit, Timer] = {}
+        again = ReconcileRequested("retry", is_edge=False)
+        self._unit_timers = UnitTimers(timers, self._later(again))
+        self._turns = Turns(place_s)
+        self._blocked: dict[Unit, str] = {}
         self._resync_timer: Timer | None = None
         self._is_draining = False
 
@@ -144,7 +128,7 @@ class Reconciler(SupervisedActor):
         for name in (CONFIG_CONTROL, *runners):
             self._directory.tell(name, ReconcilerReady())
 
-    def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
+    def receive(self, message: Any) -> Any:  # noqa: C901, PLR0912 - one case a message
         match message:
             case ConfigChanged():
                 self._config = message
@@ -152,7 +136,7 @@ class Reconciler(SupervisedActor):
                 self._request(ReconcileRequested(reason, is_edge=True))
             case ReconcileRequested():
                 self._request(message)
-            case _ResyncDue():
+            case ResyncDue():
                 self._arm_resync()
                 self._request(ReconcileRequested("resync", is_edge=False))
             case MarkersRead():
@@ -167,6 +151,10 @@ class Reconciler(SupervisedActor):
                 self._give_again(runner)
             case MarkerStoreReady():
                 self._send_again()
+            case RetryRequested(units=units):
+                self._retry_now(units)
+            case DescribeWaits():
+                return self._describe_waits()
             case DrainRequested():
                 self._drain()
             case _:
@@ -186,7 +174,7 @@ class Reconciler(SupervisedActor):
             self._again = ReconcileRequested("rerun", is_edge)
             return
         self._planned += 1
-        self._planning = _Planning(self._planned, request.reason, request.is_edge)
+        self._planning = Planning(self._planned, request.reason, request.is_edge)
         self._directory.tell(MARKER_STORE, ReadMarkers(self._planned))
 
     def _run_pass(self, read: MarkersRead) -> None:
@@ -207,7 +195,7 @@ class Reconciler(SupervisedActor):
             self._request(again)
         self._say_if_settled()
 
-    def _perform_pass(self, planning: _Planning, read: MarkersRead, config: ConfigChanged) -> None:
+    def _perform_pass(self, planning: Planning, read: MarkersRead, config: ConfigChanged) -> None:
         assert config.layers.effective is not None  # noqa: S101 - checked by the caller
         now = self._clock.now()
         context = ActionContext(
@@ -215,6 +203,7 @@ class Reconciler(SupervisedActor):
             providers=self._providers,
             environ=self._environ,
             now=now,
+            faults=self._faults,
         )
         plan = plan_pass(
             self._handlers,
@@ -222,9 +211,12 @@ class Reconciler(SupervisedActor):
             read.markers,
             busy=self._given.keys() | self._unrecorded.keys(),
             retry_all=planning.is_edge,
+            hurried=self._turns.hurried(),
+            longest_wait_s=self._retry.max_s * (1 + JITTER_SHARE),
             now=now,
         )
         self._unmet = set(self._given)
+        self._blocked = {}
         for failure in plan.failures:
             self._unmet.add(Unit(failure.kind, "*"))
             self._log.error(
@@ -236,41 +228,77 @@ class Reconciler(SupervisedActor):
         results = 0
         for step in plan.steps:
             match step:
+                case PerformUnit() if self._waits_for_its_turn(step):
+                    continue
                 case PerformUnit():
                     self._perform(step, planning, context)
                 case ReverseUnit(handler=handler, request_key=key, marker=marker):
                     outcome = reverse_safely(handler, key, context, marker)
                     self._record(
                         RecordOutcome(
-                            handler.kind, key, outcome, _own_run_id(planning, now), undone=True
+                            handler.kind, key, outcome, planning.own_run_id(now), undone=True
                         )
                     )
                 case ForgetUnit(kind=kind, request_key=key):
                     self._directory.tell(MARKER_STORE, ForgetMarker(kind, key))
                     continue  # forgetting is silent (client-actions §2)
-                case SkipUnit(is_done=is_done):
-                    if not is_done:
-                        self._unmet.add(Unit(step.kind, step.request_key))
+                case SkipUnit():
+                    self._skip(step)
             results += 1
         # An interrupted unit that is not wanted any more is no reason to wait.
         self._interruptions = {u: n for u, n in self._interruptions.items() if u in self._given}
         self._log.info("daemon.reconcile_pass", hyp_reason=planning.reason, results=results)
 
-    def _perform(self, step: PerformUnit, planning: _Planning, context: ActionContext) -> None:
+    def _perform(self, step: PerformUnit, planning: Planning, context: ActionContext) -> None:
         unit = Unit(step.handler.kind, step.action.request_key)
         self._unmet.add(unit)
-        self._cancel_retry(unit)
+        self._unit_timers.cancel(unit)
+        self._turns.taken(unit)
         match perform_safely(step.handler, step.action, context):
             case Dispatched(runner=runner):
                 attempts = (step.marker.attempts or 0) if step.marker is not None else 0
                 perform = Perform(unit.kind, step.action, planning.reason, attempts + 1)
-                self._given[unit] = _Given(runner, perform)
+                self._given[unit] = Given(runner, perform)
                 if not self._directory.tell(runner, perform):
                     # It says so itself when it is there: RunnerReady.
                     self._directory.tell(CONFIG_CONTROL, RunnerMissed())
             case Outcome() as outcome:
-                run_id = _own_run_id(planning, context.now)
+                run_id = planning.own_run_id(context.now)
                 self._record(RecordOutcome(unit.kind, unit.request_key, outcome, run_id))
+
+    def _waits_for_its_turn(self, step: PerformUnit) -> bool:
+        unit = Unit(step.handler.kind, step.action.request_key)
+        if step.marker is not None:
+            return False
+        wait_s = self._turns.wait_s(unit, self._clock.monotonic())
+        if wait_s > 0:
+            self._unmet.add(unit)
+            self._unit_timers.set(unit, wait_s)
+        return wait_s > 0
+
+    def _skip(self, step: SkipUnit) -> None:
+        unit = Unit(step.kind, step.request_key)
+        if step.is_done:
+            self._turns.taken(unit)
+            return
+        self._unmet.add(unit)
+        if step.why is SkipReason.BLOCKED:
+            self._blocked[unit] = step.detail or ""
+            self._log.warning("client_action.blocked", **unit._asdict(), reason=step.detail)
+
+    def _retry_now(self, units: Sequence[Unit]) -> None:
+        for unit in units:
+            self._turns.hurry(unit)
+            self._directory.tell(MARKER_STORE, RearmMarker(*unit))
+        self._request(ReconcileRequested("asked for", is_edge=False))
+
+    def _describe_waits(self) -> Waits:
+        now = self._clock.now()
+        waiting = self._turns.waiting(self._clock.monotonic())
+        return Waits(
+            {unit: now + timedelta(seconds=wait_s) for unit, wait_s in waiting.items()},
+            dict(self._blocked),
+        )
 
     def _give_again(self, runner: str) -> None:
         """Offer a runner that (re)started what it may have lost with its mailbox."""
@@ -338,34 +366,30 @@ class Reconciler(SupervisedActor):
 
     def _say_if_settled(self) -> None:
         if self._planned and not (
-            self._planning or self._again or self._given or self._unrecorded or self._interruptions
+            self._planning
+            or self._again
+            or self._given
+            or self._unrecorded
+            or self._interruptions
+            or self._turns.waiting(self._clock.monotonic()).keys() & self._unmet
         ):
             self._on_settled(Settled(tuple(sorted(self._unmet))))
 
     # Timers
 
     def _retry_after(self, unit: Unit, delay_s: float) -> None:
-        self._cancel_retry(unit)
         if not self._is_draining:
-            again = ReconcileRequested("retry", is_edge=False)
-            self._retry_timers[unit] = self._timers.call_later(delay_s, self._later(again))
-
-    def _cancel_retry(self, unit: Unit) -> None:
-        timer = self._retry_timers.pop(unit, None)
-        if timer is not None:
-            timer.cancel()
+            self._unit_timers.set(unit, delay_s)
 
     def _arm_resync(self) -> None:
         if not self._is_draining:
-            self._resync_timer = self._timers.call_later(self._resync_s, self._later(_ResyncDue()))
+            self._resync_timer = self._timers.call_later(self._resync_s, self._later(ResyncDue()))
 
     def _later(self, message: object) -> Callable[[], object]:
         return lambda: self._directory.tell(RECONCILER, message)
 
     def _cancel_timers(self) -> None:
-        for timer in self._retry_timers.values():
-            timer.cancel()
-        self._retry_timers.clear()
+        self._unit_timers.cancel_all()
         if self._resync_timer is not None:
             self._resync_timer.cancel()
 
@@ -373,8 +397,3 @@ class Reconciler(SupervisedActor):
         self._is_draining = True
         self._planning = self._again = None
         self._cancel_timers()
-
-
-def _own_run_id(planning: _Planning, now: datetime) -> str:
-    """Name an attempt that no runner makes, so that the store knows it again (contract §5.3)."""
-    return f"{iso_ms(now)}-{planning.number}"

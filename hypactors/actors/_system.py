@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,8 @@ from hypactors.actors._names import (
     RECONCILER,
     SUPERVISOR,
 )
-from hypactors.actors._reconciler import Reconciler, Settled
+from hypactors.actors._reconciler import Reconciler
+from hypactors.actors._reconciler_states import Settled
 from hypactors.messages import (
     ConfigChanged,
     DescribeConfig,
@@ -61,7 +64,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.actions import ProviderRef
+    from hypactors.actions import ProviderFault, ProviderRef, Unit
     from hypactors.clock import Clock
     from hypactors.config import ApplyEngine, Layers
     from hypactors.paths import HypHome
@@ -117,6 +120,7 @@ class SystemContext:
     environ: Mapping[str, str]
     settings: Settings
     providers: Sequence[ProviderRef]
+    faults: Sequence[ProviderFault]
     import_command: tuple[str, ...]
     clock: Clock
     random: Callable[[], float]
@@ -248,12 +252,14 @@ class System:
                     context,
                     handlers=[BackfillHandler()],
                     providers=shared.providers,
+                    faults=shared.faults,
                     environ=self._child_environ(),
                     directory=self.directory,
                     clock=shared.clock,
                     timers=self._timers,
                     retry=retry,
                     resync_s=settings.resync_s,
+                    place_s=self._place_s,
                     random=shared.random,
                     on_settled=self._post,
                     log=shared.log,
@@ -305,6 +311,12 @@ class System:
             ),
             restart=Restart.TRANSIENT,
         )
+
+    def _place_s(self, unit: Unit) -> float:
+        """Return how long the first attempt of a unit waits: the same on each start."""
+        seed = "\0".join((platform.node(), str(self._context.home.root), *unit))
+        digest = hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=8).digest()
+        return self._context.settings.import_spread_s * int.from_bytes(digest) / 2**64
 
     def _child_environ(self) -> Mapping[str, str]:
         return import_environ(self._context.environ, self._context.home.root)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hypactors.config import ApplyChecks
+    from hypactors.providers import InstalledPlugins
 
 EXIT_FAILED = 1
 EXIT_HOME_BUSY = 5
@@ -88,10 +89,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from hypactors.actions import ProviderRef
+    from hypactors.actions import ProviderFault, ProviderRef
     from hypactors.actors import Daemon, Once
     from hypactors.clock import SystemClock
-    from hypactors.providers import find_providers
+    from hypactors.providers import scan_providers
     from hypactors.settings import load_settings
 
     if options.timeout is not None and not options.once:
@@ -100,15 +101,17 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         environ = {**environ, "HYP_CONFIG": options.config}
     home = HypHome.from_environ(environ)
     loaded = load_settings(home, environ)
+    installed = scan_providers()
     daemon = Daemon(
         home=home,
         environ=environ,
         loaded=loaded,
-        providers=[ProviderRef(each.name, each.plugin) for each in find_providers()],
+        providers=[ProviderRef(each.name, each.plugin) for each in installed.providers],
+        faults=[ProviderFault(each.name, each.reason) for each in installed.faults],
         # -P: the folder that an import is started in must not shadow a module.
         import_command=loaded.settings.import_command or (sys.executable, "-P", "-m", "hypactors"),
         clock=SystemClock(),
-        checks=_checks(),
+        checks=_checks(installed.plugins),
         once=Once(options.timeout or ONCE_TIMEOUT_S) if options.once else None,
         exit_on_apply=options.exit_on_apply,
         stdout=sys.stdout,
@@ -123,14 +126,12 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         raise HypError(f"cannot run on {home.root}: {error}") from error
 
 
-def _checks() -> ApplyChecks:
+def _checks(installed: InstalledPlugins) -> ApplyChecks:
     """Return what a served document is held against: the plugins that are installed here."""
     from functools import partial
 
     from hypactors.config import ApplyChecks, check_pins, validate_document
-    from hypactors.providers import find_plugins
 
-    installed = find_plugins()
     return ApplyChecks(
         install=partial(check_pins, plugins=installed.catalogue),
         validate=partial(

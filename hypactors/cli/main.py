@@ -16,6 +16,7 @@ commands:
   daemon     run the daemon, stop it, or ask how it is
   status     what this machine imports, and how far it is
   backfill   import the history of coding agents by hand
+  actions    what the config has this machine do, why, and once more
   query      ask the local cache with SQL
   config     show the config that is in force, or check a document
 
@@ -23,7 +24,7 @@ commands:
   hyp <command> --help     what a command takes
 """
 
-COMMANDS = ("backfill", "config", "daemon", "query", "status")
+COMMANDS = ("actions", "backfill", "config", "daemon", "query", "status")
 
 
 def main() -> int:
@@ -68,6 +69,8 @@ def _run_command(command: str, arguments: list[str]) -> int:
                 from hypactors.cli.status import main as run_command
             case "backfill":
                 from hypactors.cli.backfill import main as run_command
+            case "actions":
+                from hypactors.cli.actions import main as run_command
             case "config":
                 from hypactors.cli.config import main as run_command
             case _:

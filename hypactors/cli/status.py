@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hypactors import control, status
-from hypactors.errors import ControlError, ImportRunError
+from hypactors.errors import ControlError
 from hypactors.paths import HypHome
 
 if TYPE_CHECKING:
@@ -40,17 +40,22 @@ def _report(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
         report = control.request(home, "status", timeout_s=TIMEOUT_S)
     except ControlError:
         report = None
-    return report if isinstance(report, dict) else _report_from_files(home, environ)
+    return report if isinstance(report, dict) else report_from_files(home, environ)
 
 
-def _report_from_files(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
+def report_from_files(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return what the files say; a provider that is broken is said on stderr."""
     # Loaded only here: with a daemon, none of this is needed.
-    from hypactors.actions import ProviderRef
-    from hypactors.providers import find_providers
+    from hypactors.actions import ProviderFault, ProviderRef
+    from hypactors.providers import scan_providers
 
-    try:
-        providers = [ProviderRef(found.name, found.plugin) for found in find_providers()]
-    except ImportRunError as error:
-        sys.stderr.write(f"hyp status: {error}\n")
-        providers = []
-    return status.collect_report(home, environ, providers=providers, live=None)
+    installed = scan_providers()
+    for fault in installed.faults:
+        sys.stderr.write(f"hyp status: {fault.reason}\n")
+    return status.collect_report(
+        home,
+        environ,
+        providers=[ProviderRef(found.name, found.plugin) for found in installed.providers],
+        faults=[ProviderFault(fault.name, fault.reason) for fault in installed.faults],
+        live=None,
+    )

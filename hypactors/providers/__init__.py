@@ -11,7 +11,13 @@ from hypactors.providers._protocol import (
     ValidatingProvider,
     Window,
 )
-from hypactors.providers._registry import InstalledPlugins, find_plugins, find_providers
+from hypactors.providers._registry import (
+    InstalledPlugins,
+    ProviderScan,
+    find_plugins,
+    find_providers,
+    scan_providers,
+)
 from hypactors.providers._time import parse_time_ms
 
 __all__ = [
@@ -23,6 +29,7 @@ __all__ = [
     "InstalledPlugins",
     "Message",
     "Provider",
+    "ProviderScan",
     "Row",
     "Scan",
     "ScanContext",
@@ -32,4 +39,5 @@ __all__ = [
     "find_plugins",
     "find_providers",
     "parse_time_ms",
+    "scan_providers",
 ]

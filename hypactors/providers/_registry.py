@@ -32,23 +32,61 @@ class InstalledPlugins:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ProviderFault:
+    """A contribution that cannot be used, under the name of its entry point."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderScan:
+    """What is installed: what can be used, by name, and what cannot."""
+
+    providers: tuple[Provider, ...]
+    faults: tuple[ProviderFault, ...]
+    plugins: InstalledPlugins
+
+
+def scan_providers(points: Iterable[EntryPoint] | None = None) -> ProviderScan:
+    """Look at every contribution once. One that is not usable keeps nobody else out.
+
+    Of two providers of one name neither is used: which of them is meant, only a person knows.
+    """
+    found: dict[str, tuple[Provider, EntryPoint]] = {}
+    faults: dict[str, ProviderFault] = {}
+    for point in _points(points):
+        try:
+            provider = _load(point)
+        except ImportRunError as error:
+            faults[point.name] = ProviderFault(point.name, str(error))
+            continue
+        if provider.name in found or provider.name in faults:
+            other = found.pop(provider.name, None)
+            first = _origin(other[1]) if other is not None else "another package"
+            message = (
+                f"provider '{provider.name}' comes from both {first} and "
+                f"{_origin(point)}: uninstall one of them"
+            )
+            faults[provider.name] = ProviderFault(provider.name, message)
+        else:
+            found[provider.name] = (provider, point)
+    usable = [found[name] for name in sorted(found)]
+    plugins = _known_plugins(usable, [fault.reason for fault in faults.values()])
+    return ProviderScan(tuple(provider for provider, _ in usable), tuple(faults.values()), plugins)
+
+
 def find_providers(points: Iterable[EntryPoint] | None = None) -> tuple[Provider, ...]:
     """Return every provider, sorted by name.
 
     Raises ``ImportRunError`` that names the distribution when a contribution cannot be loaded, has
     the wrong shape, or takes a name that is taken (import §1).
     """
-    found: dict[str, tuple[Provider, str]] = {}
-    for point in _points(points):
-        provider = _load(point)
-        if provider.name in found:
-            message = (
-                f"provider '{provider.name}' comes from both {found[provider.name][1]} and "
-                f"{_origin(point)}: uninstall one of them"
-            )
-            raise ImportRunError(message)
-        found[provider.name] = (provider, _origin(point))
-    return tuple(found[name][0] for name in sorted(found))
+    scan = scan_providers(points)
+    if scan.faults:
+        raise ImportRunError(scan.faults[0].reason)
+    return scan.providers
 
 
 def find_plugins(points: Iterable[EntryPoint] | None = None) -> InstalledPlugins:
@@ -58,16 +96,17 @@ def find_plugins(points: Iterable[EntryPoint] | None = None) -> InstalledPlugins
     introduces. A contribution that is not usable is left out with a note: it must not keep a
     config from being checked.
     """
+    return scan_providers(points).plugins
+
+
+def _known_plugins(
+    usable: Iterable[tuple[Provider, EntryPoint]], faults: Iterable[str]
+) -> InstalledPlugins:
     plugins: dict[str, CataloguePlugin] = {}
     sections = dict(BUILT_IN_SECTIONS)
     datasets: set[str] = set()
-    notes: list[str] = []
-    for point in _points(points):
-        try:
-            provider = _load(point)
-        except ImportRunError as error:
-            notes.append(str(error))
-            continue
+    notes = list(faults)
+    for provider, point in usable:
         version = point.dist.version if point.dist is not None else ""
         plugins.setdefault(provider.plugin, CataloguePlugin(provider.plugin, version))
         datasets.update(provider.datasets)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hypactors.status._collect import collect_report
+    from hypactors.status._explain import explain, find_row
     from hypactors.status._live import LiveActor, LiveDaemon, LiveImport, LiveState
-    from hypactors.status._render import clean, render_text
+    from hypactors.status._render import clean, render_actions, render_text
     from hypactors.status._report import Report
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
     "Report",
     "clean",
     "collect_report",
+    "explain",
+    "find_row",
+    "render_actions",
     "render_text",
 ]
 
@@ -34,6 +38,9 @@ _MODULES = {
     "LiveImport": "_live",
     "clean": "_render",
     "collect_report": "_collect",
+    "explain": "_explain",
+    "find_row": "_explain",
+    "render_actions": "_render",
     "render_text": "_render",
 }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from hypactors.actions import read_policy, request_keys
+from hypactors.actions import fault_of, read_policy, request_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hypactors.actions import ProviderRef
+    from hypactors.actions import ProviderFault, ProviderRef
     from hypactors.config import ConfigDocument, PluginEntry
     from hypactors.status._live import LiveImport
     from hypactors.status._report import ActionRow
@@ -24,6 +24,7 @@ def action_rows(
     *,
     is_joined: bool,
     providers: Sequence[ProviderRef],
+    faults: Sequence[ProviderFault],
     markers: Mapping[str, Mapping[str, Mapping[str, Any]]],
     running: Mapping[str, LiveImport],
     waiting: Mapping[str, str],
@@ -39,9 +40,9 @@ def action_rows(
         # Of a plugin named twice the first entry counts, for the reconciler too.
         for entry in {entry.name: entry for entry in reversed(document.plugins)}.values():
             for key in _targets(entry, is_joined=is_joined, providers=providers):
-                is_run_here = any(provider.plugin == entry.name for provider in providers)
-                row = _unmarked(key, entry, is_joined=is_joined, is_run_here=is_run_here)
-                rows[BACKFILL, key] = row
+                rows[BACKFILL, key] = _unmarked(
+                    key, entry, is_joined=is_joined, providers=providers, faults=faults
+                )
     for kind, bucket in markers.items():
         for key, marker in bucket.items():
             rows[kind, key] = _marked(kind, key, marker)
@@ -70,11 +71,22 @@ def _targets(
     return owned or ([entry.name] if has_block else [])
 
 
-def _unmarked(key: str, entry: PluginEntry, *, is_joined: bool, is_run_here: bool) -> ActionRow:
+def _unmarked(
+    key: str,
+    entry: PluginEntry,
+    *,
+    is_joined: bool,
+    providers: Sequence[ProviderRef],
+    faults: Sequence[ProviderFault],
+) -> ActionRow:
     row: ActionRow = {"kind": BACKFILL, "request_key": key, "state": "n/a"}
+    is_run_here = any(provider.plugin == entry.name for provider in providers)
+    fault = None if is_run_here else fault_of(entry.name, faults)
     if not read_policy(entry.config).on_join:
         return row
-    if not is_run_here:
+    if fault is not None:
+        row |= {"state": "blocked", "reason": fault.reason}
+    elif not is_run_here:
         row["reason"] = NOT_SUPPORTED
     elif is_joined:
         row["state"] = "pending"

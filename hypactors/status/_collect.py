@@ -24,7 +24,7 @@ from hypactors.status._live import LiveImport
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hypactors.actions import ProviderRef
+    from hypactors.actions import ProviderFault, ProviderRef
     from hypactors.config import (
         BadEtag,
         ConfigDocument,
@@ -57,6 +57,7 @@ def collect_report(
     environ: Mapping[str, str],
     *,
     providers: Sequence[ProviderRef],
+    faults: Sequence[ProviderFault] = (),
     live: LiveState | None,
 ) -> Report:
     """Return the report, with what a running daemon knows or else what its files say.
@@ -100,6 +101,7 @@ def collect_report(
             document or layers.local,
             is_joined=layers.is_joined,
             providers=providers,
+            faults=faults,
             markers=markers,
             running=running,
             waiting=live.waiting if live is not None else {},

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 LABEL_LIMIT = 120
 TEXT_LIMIT = 400
@@ -32,7 +32,7 @@ def render_text(report: Mapping[str, Any]) -> str:
         *_cache(_object(report, "cache")),
         *_not_applied(_object(report, "config_layers")),
         *_section("remote config", _remote_config(_object(report, "remote_config"))),
-        *_section("client actions", _actions(_rows(report, "client_actions"))),
+        *_section("client actions", render_actions(_rows(report, "client_actions"))),
         *_section("diagnostics", _diagnostics(_rows(report, "diagnostics"))),
     ]
     return "\n".join(lines)
@@ -174,7 +174,8 @@ def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:
         yield f"bad etag:      {_label(bad.get('etag'))} ({_label(bad.get('reason'))})"
 
 
-def _actions(rows: list[Mapping[str, Any]]) -> Iterable[str]:
+def render_actions(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Yield a line an action, in columns."""
     names = [f"{_label(row.get('kind'))} {_label(row.get('request_key'))}" for row in rows]
     states = [f"[{_label(row.get('state'))}]" for row in rows]
     name_width = max(map(len, names), default=0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hypactors.actions._handler import (
     ActionContext,
     Dispatched,
+    ProviderFault,
     ProviderRef,
     perform_safely,
     reverse_safely,
@@ -27,7 +28,7 @@ from hypactors.actions._planning import (
 from hypactors.actions._store import read_markers, save_markers
 from hypactors.actions._transitions import marker_after
 from hypactors.config import ConfigDocument
-from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
+from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -49,14 +50,16 @@ class FakeHandler:
     def __init__(self, kind: str = "fake", wanted: Sequence[str] = ("unit",)) -> None:
         self.kind = kind
         self.wanted: list[str] = list(wanted)
+        self.undecided: list[str] = []
         self.desired_error: Exception | None = None
         self.outcomes: deque[Scripted] = deque()
         self.performed: list[str] = []
 
-    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction]:  # noqa: ARG002 - knows without
+    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction | Undecided]:  # noqa: ARG002 - knows without
         if self.desired_error is not None:
             raise self.desired_error
-        return [DesiredAction(key) for key in self.wanted]
+        undecided = [Undecided(key, "cannot tell") for key in self.undecided]
+        return [*map(DesiredAction, self.wanted), *undecided]
 
     def perform(self, action: DesiredAction, ctx: ActionContext) -> Outcome | Dispatched:  # noqa: ARG002
         self.performed.append(action.request_key)
@@ -111,12 +114,15 @@ class PassDriver:
     clock: Clock
     config: ConfigDocument = field(default_factory=ConfigDocument)
     providers: Sequence[ProviderRef] = ()
+    faults: Sequence[ProviderFault] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     run_dispatched: Callable[[DesiredAction], Outcome] = lambda _: Outcome(OutcomeStatus.DONE)
     failed_handlers: list[str] = field(default_factory=list)
 
     def context(self) -> ActionContext:
-        return ActionContext(self.config, self.providers, self.environ, self.clock.now())
+        return ActionContext(
+            self.config, self.providers, self.environ, self.clock.now(), self.faults
+        )
 
     def book(self) -> MarkerBook:
         return read_markers(self.home).book

@@ -16,6 +16,7 @@ from hypactors.actions import (
     BackfillHandler,
     BackfillPolicy,
     Dispatched,
+    ProviderFault,
     ProviderRef,
     backfill_argv,
     enabled_providers,
@@ -27,7 +28,7 @@ from hypactors.actions import (
     since_for,
 )
 from hypactors.config import ConfigDocument, PluginEntry
-from hypactors.messages import DesiredAction, Outcome, OutcomeStatus
+from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
     from hypactors.paths import HypHome
@@ -45,9 +46,33 @@ def plugin(backfill: object = None, *, enabled: bool = True) -> PluginEntry:
 
 
 def desired(driver: PassDriver, *entries: PluginEntry) -> list[DesiredAction]:
+    wishes = wishes_of(driver, *entries)
+    assert not any(isinstance(wish, Undecided) for wish in wishes)
+    return [wish for wish in wishes if isinstance(wish, DesiredAction)]
+
+
+def wishes_of(driver: PassDriver, *entries: PluginEntry) -> list[DesiredAction | Undecided]:
     driver.config = ConfigDocument(plugins=entries)
     driver.providers = driver.providers or [CLAUDE, CODEX]
     return list(BackfillHandler().desired(driver.context()))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("@acme/aider", [Undecided("@acme/aider", "no such module")]),
+        ("aider", [Undecided("aider", "no such module")]),
+        ("@acme/other", []),
+        (KEY, [DesiredAction(KEY, {"provider": "claude", "plugin": KEY})]),
+    ],
+)
+def test_a_provider_that_cannot_be_loaded_leaves_its_plugin_undecided(
+    driver: PassDriver, name: str, expected: list[object]
+) -> None:
+    """Nobody can tell what it would want; one that is loaded decides for itself."""
+    driver.faults = [ProviderFault("aider", "no such module"), ProviderFault("claude", "twice")]
+    assert wishes_of(driver, PluginEntry(name)) == expected
+    assert wishes_of(driver, PluginEntry(name, enabled=False)) == []
 
 
 def test_backfill_is_run_once() -> None:

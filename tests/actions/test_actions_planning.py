@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypactors.actions import (
+    ActionContext,
     ForgetUnit,
     Marker,
     MarkerBook,
@@ -21,13 +23,13 @@ from hypactors.actions import (
     plan_pass,
     retry_delay_s,
 )
+from hypactors.config import ConfigDocument
 from hypactors.messages import DesiredAction
 from tests.actions.fakes import FakeHandler, FakeReversibleHandler
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from hypactors.actions import ActionContext
     from tests.actions.fakes import PassDriver
 
 
@@ -45,9 +47,62 @@ def plan(
     *,
     busy: Collection[Unit] = (),
     retry_all: bool = False,
+    hurried: Collection[Unit] = (),
 ) -> Plan:
     context = driver.context()
-    return plan_pass([handler], context, markers, busy=busy, retry_all=retry_all, now=context.now)
+    return plan_pass(
+        [handler],
+        context,
+        markers,
+        busy=busy,
+        retry_all=retry_all,
+        hurried=hurried,
+        longest_wait_s=3600,
+        now=context.now,
+    )
+
+
+MARKED = st.sampled_from([None, "done", "failed", "refused", "of tomorrow"])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcde"),
+        st.tuples(st.sampled_from(["wanted", "not wanted", "undecided"]), MARKED),
+    )
+)
+def test_only_what_is_not_wanted_is_ever_undone(units: dict[str, tuple[str, str | None]]) -> None:
+    """Three values: of what a handler cannot tell, nothing is begun and nothing taken back."""
+    wish = {key: wish for key, (wish, _) in units.items()}
+    handler = FakeReversibleHandler(wanted=[key for key in wish if wish[key] == "wanted"])
+    handler.undecided = [key for key in wish if wish[key] == "undecided"]
+    markers = book(**{key: {"status": marked} for key, (_, marked) in units.items() if marked})
+    now = datetime(2026, 6, 25, tzinfo=UTC)
+    context = ActionContext(ConfigDocument(), (), {}, now)
+    made = plan_pass([handler], context, markers, busy=(), retry_all=True, now=now)
+    for step in made.steps:
+        match step:
+            case PerformUnit(action=action):
+                assert wish[action.request_key] == "wanted"
+            case ReverseUnit(request_key=key) | ForgetUnit(request_key=key):
+                assert wish[key] == "not wanted"
+            case SkipUnit(request_key=key, why=why, detail=detail):
+                is_blocked = why is SkipReason.BLOCKED
+                assert is_blocked == (wish[key] == "undecided")
+                assert detail == ("cannot tell" if is_blocked else None)
+
+
+def test_what_is_hurried_does_not_wait(driver: PassDriver) -> None:
+    markers = book(unit={"status": "failed", "next_attempt_at": "2026-06-25T00:10:00.000Z"})
+    (step,) = plan(driver, FakeHandler(), markers, hurried=[Unit("fake", "unit")]).steps
+    assert isinstance(step, PerformUnit)
+
+
+def test_a_clock_that_was_set_back_puts_nothing_off_for_ever(driver: PassDriver) -> None:
+    """The next attempt seems to lie a year ahead: no wait is that long."""
+    markers = book(unit={"status": "failed", "next_attempt_at": "2027-06-25T00:00:00.000Z"})
+    (step,) = plan(driver, FakeHandler(), markers).steps
+    assert isinstance(step, PerformUnit)
 
 
 def test_a_unit_in_flight_is_neither_performed_nor_reversed(driver: PassDriver) -> None:

@@ -24,7 +24,7 @@ from hypactors.actors._control_endpoint import ControlEndpoint
 from hypactors.actors._limit_guard import LimitSettings
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import CONFIG_CONTROL, CONTROL_ENDPOINT, MARKER_STORE, RECONCILER
-from hypactors.actors._reconciler import Reconciler, Settled
+from hypactors.actors._reconciler import Reconciler
 from hypactors.clock import ManualClock
 from hypactors.config import (
     BUILT_IN_SECTIONS,
@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from pykka import ActorRef
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.actions import Handler
+    from hypactors.actions import Handler, ProviderFault, Unit
+    from hypactors.actors._reconciler_states import Settled
     from hypactors.config import Layers
     from hypactors.messages import ActionFinished
     from hypactors.paths import HypHome
@@ -140,6 +141,8 @@ class Stage:
         self.exit_on_apply: Callable[[str], object] | None = None
         self.disk = FillableDisk()
         self.slots = ImportSlots(2)
+        self.faults: list[ProviderFault] = []
+        self.place_s: Callable[[Unit], float] = lambda _unit: 0.0
         self.usage = Usage(memory_bytes=0, progress=0, stdout_bytes=0)
         self.limits = LimitSettings(
             ImportLimits(), grace_s=GRACE_S, measure=lambda _folder: self.usage
@@ -205,11 +208,13 @@ class Stage:
             directory=self.directory,
             handlers=handlers,
             providers=[CLAUDE],
+            faults=self.faults,
             environ={},
             clock=self.clock,
             timers=self.timers,
             retry=RETRY,
             resync_s=RESYNC_S,
+            place_s=self.place_s,
             random=lambda: 0.0,
             on_settled=self.settled.put,
         )

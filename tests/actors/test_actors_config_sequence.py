@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
-from hypactors.actors._reconciler import Settled
+from hypactors.actors._reconciler_states import Settled
 from hypactors.config import running_etag
 from hypactors.messages import ConfigChanged
 from hypactors.supervision import ChildState

@@ -61,6 +61,7 @@ class Program:
             home=home,
             environ={**os.environ, "HYP_HOME": str(home.root)},
             loaded=LoadedSettings(SETTINGS, ()),
+            faults=(),
             providers=[CLAUDE, CODEX],
             import_command=(sys.executable, "-c", COUNTS_AND_WAITS),
             clock=SystemClock(),

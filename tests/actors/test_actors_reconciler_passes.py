@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypactors.actions import ActionContext
-    from hypactors.messages import DesiredAction
+    from hypactors.messages import DesiredAction, Undecided
 
 TICK = ReconcileRequested("retry", is_edge=False)
 
@@ -94,7 +94,7 @@ def test_an_edge_among_the_ticks_makes_the_next_pass_an_edge(
     stage: Stage, markers: Mailbox
 ) -> None:
     """A failure that is not due is tried again on an edge, and an edge is never lost."""
-    failed = {"status": "failed", "attempts": 1, "next_attempt_at": "2099-01-01T00:00:00.000Z"}
+    failed = {"status": "failed", "attempts": 1, "next_attempt_at": "2026-06-25T00:30:00.000Z"}
     book = MarkerBook.load(f'{{"fake": {{"unit": {failed}}}}}'.replace("'", '"').encode()).book
     handler = FakeHandler()
     stage.start_reconciler(handler)
@@ -103,6 +103,27 @@ def test_an_edge_among_the_ticks_makes_the_next_pass_an_edge(
     assert handler.performed == []
     stage.tell(RECONCILER, MarkersRead(markers.next(ReadMarkers).planning, book))
     assert handler.performed == ["unit"]
+
+
+def test_ten_thousand_requests_in_a_row_are_one_more_pass(stage: Stage, markers: Mailbox) -> None:
+    """client-actions D28: however many there are, and edges among them."""
+    stage.start_reconciler(FakeHandler(wanted=()))
+    stage.tell(RECONCILER, stage.config(), EDGE)
+    for _ in range(5_000):
+        stage.directory.tell(RECONCILER, TICK)
+        stage.directory.tell(RECONCILER, EDGE)
+    stage.settle(RECONCILER)
+    answer(stage, markers.next(ReadMarkers))
+    answer(stage, markers.next(ReadMarkers))
+    assert passes(stage) == ["confirm-edge", "rerun"]
+    assert markers.all() == []
+
+
+def test_edges_of_a_daemon_that_stops_start_nothing(stage: Stage, markers: Mailbox) -> None:
+    handler = FakeHandler()
+    stage.start_reconciler(handler)
+    stage.tell(RECONCILER, stage.config(), DrainRequested(), EDGE, TICK)
+    assert (markers.all(), handler.performed, passes(stage)) == ([], [], [])
 
 
 def test_an_answer_to_an_earlier_planning_is_no_pass(stage: Stage, markers: Mailbox) -> None:
@@ -134,7 +155,7 @@ class Broken(FakeHandler):
 
     is_broken = True
 
-    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction]:
+    def desired(self, ctx: ActionContext) -> Sequence[DesiredAction | Undecided]:
         self.kind = {} if self.is_broken else "fake"  # type: ignore[assignment]  # that is the bug
         return super().desired(ctx)
 

@@ -16,7 +16,8 @@ from hypactors.actors._names import (
     MARKER_STORE,
     RECONCILER,
 )
-from hypactors.actors._reconciler import Reconciler, Settled
+from hypactors.actors._reconciler import Reconciler
+from hypactors.actors._reconciler_states import Settled
 from hypactors.messages import PollSucceeded, ReloadRequested
 from hypactors.supervision import ChildContext, ChildState
 from tests.actors.stage import KEY, RUNNER, TRAP_S, Stage

@@ -54,6 +54,7 @@ class Tree:
             home=stage.home,
             environ={**os.environ, "HYP_HOME": "/not/ours"},
             settings=Settings(retry_min_s=0.01, retry_max_s=0.01),
+            faults=(),
             providers=[CLAUDE, CODEX],
             import_command=(sys.executable, "-c", COUNTS_AND_WAITS),
             clock=SystemClock(),

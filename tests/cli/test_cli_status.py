@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hypactors import control
 from hypactors.cli import status
-from hypactors.errors import ImportRunError
 from hypactors.paths import HypHome
+from hypactors.providers import scan_providers
+from hypactors.providers._registry import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,14 +128,13 @@ def test_a_broken_provider_is_said_and_the_rest_is_shown(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail() -> None:
-        raise ImportRunError("provider 'x' of some-package cannot be loaded: boom")
-
-    monkeypatch.setattr("hypactors.providers.find_providers", fail)
+    scan = scan_providers([EntryPoint("x", "no_such_module:X", GROUP)])
+    monkeypatch.setattr("hypactors.providers.scan_providers", lambda: scan)
     assert status.main([], environ) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("hypactors\n")
-    assert captured.err == ("hyp status: provider 'x' of some-package cannot be loaded: boom\n")
+    said = "provider 'x' of no_such_module:X cannot be loaded: No module named 'no_such_module'"
+    assert captured.err == f"hyp status: {said}\n"
 
 
 @pytest.mark.parametrize("argv", [["--jsn"], ["--json", "extra"], [""]])
