@@ -21,7 +21,7 @@ LAYERS = (
     {"", "messages", "paths", "errors", "files", "clock", "settings", "control", "supervision"},
     {"config"},
     {"actions", "processes", "providers", "cache"},
-    {"status", "observability"},
+    {"status", "observability", "service"},
     {"actors"},
     {"cli"},
     {"__main__"},

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hypactors.actions._handler import ActionContext, ProviderRef
     from hypactors.config import ConfigDocument, PluginEntry
 
+_OF_THE_DAEMON_ALONE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -113,8 +114,12 @@ def since_for(window_days: int | None, now: datetime) -> str | None:
 
 
 def import_environ(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Return the environment of an import: the daemon's, with the home it booted from."""
-    return {**environ, "HYP_HOME": str(home)}
+    """Return the environment of an import: the daemon's, with the home it booted from.
+
+    What a service manager has told the daemon alone, an import must not answer to.
+    """
+    kept = {name: value for name, value in environ.items() if name not in _OF_THE_DAEMON_ALONE}
+    return {**kept, "HYP_HOME": str(home)}
 
 
 def _entries(config: ConfigDocument) -> Mapping[str, PluginEntry]:

@@ -313,8 +313,7 @@ class BackfillRunner(SupervisedActor):
     def _import_ended(self, running: Running) -> None:
         folder, record = running.folder, running.folder.record() or running.record
         outcome = outcome_of(folder, record)
-        if outcome is None or record.stopped_for is not None:
-            kill(folder)  # a worker that outlived it would keep the lock, and the next import out
+        kill(folder)  # what outlived it would keep the lock, and so the next import out
         if outcome is not None:
             self._report(folder, record, outcome)
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import secrets
 from dataclasses import dataclass
 from random import random
@@ -17,7 +16,9 @@ from hypactors.actors._daemon_events import (
     Signals,
     StopRequested,
 )
+from hypactors.actors._daemon_inbox import DaemonInbox
 from hypactors.actors._drain import Drain
+from hypactors.actors._heart import Heart
 from hypactors.actors._home_files import DaemonState, HomeFiles, own_home
 from hypactors.actors._names import CONFIG_CONTROL
 from hypactors.actors._operations import operations
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from hypactors.config import ApplyChecks
     from hypactors.messages import ConfigChanged
     from hypactors.paths import HypHome
+    from hypactors.service import Notifier
     from hypactors.settings import LoadedSettings
 
 MODE = "foreground"
@@ -92,6 +94,7 @@ class Daemon:
         checks: ApplyChecks,
         once: Once | None,
         exit_on_apply: bool,
+        notifier: Notifier,
         stdout: TextIO,
         stderr: TextIO,
     ) -> None:
@@ -108,7 +111,8 @@ class Daemon:
         self._exit_on_apply = exit_on_apply
         self._stdout = stdout
         self._stderr = stderr
-        self._events: queue.SimpleQueue[DaemonEvent] = queue.SimpleQueue()
+        self._notifier = notifier
+        self._inbox = DaemonInbox(clock)
         self._state = DaemonState.STARTING
         self._warnings: Sequence[str] = ()
         self._run_id = f"daemon-{os.getpid()}-{int(clock.now().timestamp() * 1000)}"
@@ -146,7 +150,7 @@ class Daemon:
             self._log = log.logger()
             self._files.write_pid()
             try:
-                with Signals(self._post):
+                with Signals(self._inbox.post):
                     return self._live()
             finally:
                 self._files.remove_pid()
@@ -204,19 +208,21 @@ class Daemon:
             exit_on_apply=self._exit_on_apply,
             log=self._log,
         )
-        self._system = System(context, self._post)
+        self._system = System(context, self._inbox.post)
         self._system.start(
             operations(
                 self._system,
                 context,
                 self._describe,
-                lambda now: self._post(StopRequested("control socket", now)),
-                lambda: self._post(ReloadSignalled()),
+                lambda now: self._inbox.post(StopRequested("control socket", now)),
+                lambda: self._inbox.post(ReloadSignalled()),
             )
         )
         stop = self._serve()
+        self._inbox.heart = None
         left_behind = self._system.stop(STOP_TIMEOUT_S)
         if left_behind:
+            self._log.error("daemon.left_behind", actors=list(left_behind))
             self._tell(f"stopped without waiting any longer for: {', '.join(left_behind)}")
         return stop
 
@@ -230,16 +236,8 @@ class Daemon:
         if etag is None or etag == self._boot_trial:
             return False
         result = self._engine.roll_back("probation_crashed")
-        self._forget_lost_tree()
+        self._inbox.forget_tree()
         return result.is_restart_wanted and not self._exit_on_apply
-
-    def _forget_lost_tree(self) -> None:
-        """Drop what the lost tree said, and keep what a person did."""
-        events, self._events = self._events, queue.SimpleQueue()
-        while not events.empty():
-            event = events.get()
-            if isinstance(event, StopRequested):
-                self._events.put(event)
 
     def _trial_etag(self) -> str | None:
         trial = self._engine.probation
@@ -253,6 +251,7 @@ class Daemon:
             config = self._system.config()
             self._adopt(config)
             self._say_ready()
+            self._inbox.heart = Heart(self._notifier, self._clock, self._system.is_well)
             stop = self._nothing_to_do(config) if self._once else None
         if stop is None:
             stop = self._serve_events()
@@ -267,15 +266,16 @@ class Daemon:
             self._was_ready = True
             self._stdout.write(f"hyp daemon: ready pid={os.getpid()} home={self._home.root}\n")
             self._stdout.flush()
+        self._notifier.ready()
 
     def _wait_until_up(self) -> Verdict | None:
         deadline = self._clock.monotonic() + START_TIMEOUT_S
         early: list[DaemonEvent] = []  # what the first actors say while the last ones start
         while True:
-            match self._next_event(deadline):
+            match self._inbox.next(deadline):
                 case TreeIsUp():
                     for event in early:
-                        self._post(event)
+                        self._inbox.post(event)
                     return None
                 case TreeIsLost():
                     return gave_up()
@@ -302,14 +302,17 @@ class Daemon:
     def _serve_events(self) -> Verdict:
         deadline = self._clock.monotonic() + self._once.timeout_s if self._once else None
         while True:
-            match self._next_event(deadline):
+            self._notifier.status(self._doing())
+            match self._inbox.next(deadline):
                 case StopRequested() as request:
                     return Verdict(EXIT_OK, request)
                 case TreeIsLost():
                     return gave_up()
                 case ReloadSignalled():
+                    self._notifier.reloading()
                     self._system.directory.tell(CONFIG_CONTROL, ReloadRequested())
                     self._adopt_current()  # also when it changed nothing
+                    self._notifier.ready()
                 case ConfigAdopted():
                     self._adopt_current()
                 case RestartWanted(reason=reason):
@@ -348,29 +351,22 @@ class Daemon:
     # Stopping
 
     def _drain(self, request: StopRequested) -> None:
+        self._notifier.stopping()
         self._enter(DaemonState.STOPPING)
         self._log.info("daemon.stopping", reason=request.why)
         Drain(
             self._system,
             self._settings,
             clock=self._clock,
-            next_event=self._next_event,
+            next_event=self._inbox.next,
             tell=self._tell,
         ).run(now=request.now)
 
     # Odds and ends
 
-    def _post(self, event: DaemonEvent) -> None:
-        """Give the main thread something to do; from any thread, and from a signal handler."""
-        self._events.put(event)
-
-    def _next_event(self, deadline: float | None) -> DaemonEvent | None:
-        """Return the next event, or None when the deadline (monotonic seconds) has passed."""
-        timeout_s = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
-        try:
-            return self._events.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
+    def _doing(self) -> str:
+        busy = [name.removeprefix("backfill:") for name in self._system.busy_runners()]
+        return f"importing {', '.join(busy)}" if busy else "nothing to do"
 
     def _enter(self, state: DaemonState) -> None:
         self._state = state

@@ -52,7 +52,7 @@ def operations(
     """Return the operations by name. ``stop`` takes whether imports are to be cut short."""
 
     def ping(_args: Mapping[str, Any]) -> object:
-        return {"pid": os.getpid()}
+        return {"pid": os.getpid(), "busy": _names(system)}
 
     def status(_args: Mapping[str, Any]) -> object:
         return report()
@@ -85,7 +85,7 @@ def operations(
         return {
             "pid": os.getpid(),
             "settle_s": context.settings.settle_s,
-            "waits_for": system.busy_runners(),
+            "waits_for": _names(system),
         }
 
     def reload_config(_args: Mapping[str, Any]) -> object:
@@ -128,6 +128,11 @@ def _on_actions(
         "actions.retry": retry_actions,
         "actions.forget": forget_actions,
     }
+
+
+def _names(system: System) -> list[str]:
+    """Return the providers whose imports are under way."""
+    return [name.removeprefix("backfill:") for name in system.busy_runners()]
 
 
 def _state_of(child: ChildStatus) -> str:

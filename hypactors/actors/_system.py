@@ -170,6 +170,14 @@ class System:
         children: Sequence[ChildStatus] = self._ask(SUPERVISOR, ListChildren())
         return children
 
+    def is_well(self) -> bool:
+        """Say whether the supervisor answers, and no actor hangs that must not."""
+        try:
+            children = self.children()
+        except (ActorDeadError, Timeout):
+            return False
+        return not any(child.is_unresponsive and child.is_permanent for child in children)
+
     def runners(self) -> list[str]:
         """Return the names of the runners that were started."""
         return list(self._busy)

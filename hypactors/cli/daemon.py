@@ -45,7 +45,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         case "stop":
             return _stop(HypHome.from_environ(environ), environ, now=options.now)
         case "status":
-            return _status(HypHome.from_environ(environ), as_json=options.json)
+            return _status(HypHome.from_environ(environ), environ, as_json=options.json)
+        case "install" | "uninstall" | "start" | "restart":
+            return _service(options, environ)
         case _:
             parser.print_help()
             return 0
@@ -65,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_run_options(run)
     stop = commands.add_parser("stop", help="stop the daemon and wait until it has stopped")
     stop.add_argument("--now", action="store_true", help="cut imports short at their next commit")
+    install = commands.add_parser("install", help="write the service file and start the service")
+    install.add_argument("--print", action="store_true", help="show the file, write nothing")
+    commands.add_parser("uninstall", help="stop the service and remove its file")
+    commands.add_parser("start", help="start the installed service")
+    commands.add_parser("restart", help="stop the installed service and start it anew")
     status = commands.add_parser("status", help="what the daemon last wrote about itself")
     status.add_argument("--json", action="store_true")
     return parser
@@ -93,6 +100,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from hypactors.actors import Daemon, Once
     from hypactors.clock import SystemClock
     from hypactors.providers import scan_providers
+    from hypactors.service import Notifier
     from hypactors.settings import load_settings
 
     if options.timeout is not None and not options.once:
@@ -114,6 +122,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         checks=_checks(installed.plugins),
         once=Once(options.timeout or ONCE_TIMEOUT_S) if options.once else None,
         exit_on_apply=options.exit_on_apply,
+        notifier=Notifier.from_environ(environ),
         stdout=sys.stdout,
         stderr=sys.stderr,
     )
@@ -140,16 +149,34 @@ def _checks(installed: InstalledPlugins) -> ApplyChecks:
     )
 
 
+def _service(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from hypactors.cli import _daemon_service as commands
+
+    service = commands.service_of(environ)
+    match options.subcommand:
+        case "install":
+            return commands.install(service, only_print=options.print)
+        case "uninstall":
+            return commands.uninstall(service)
+        case "start":
+            return commands.start(service)
+        case _:
+            return commands.restart(service)
+
+
 def _stop(home: HypHome, environ: Mapping[str, str], *, now: bool) -> int:
     try:
         stopping = control.request(home, "stop", {"now": now}, timeout_s=5.0)
         pid, settle_s = int(stopping["pid"]), float(stopping["settle_s"])
-        waits_for = ", ".join(map(str, stopping["waits_for"]))
+        waits_for = [str(name) for name in stopping["waits_for"]]
     except ControlError:
         return _stop_by_signal(home, environ)
     if waits_for and not now:
-        sys.stderr.write(f"hyp daemon: waits up to {settle_s:g} s for {waits_for} to finish\n")
-    return _wait_until_gone(home, pid, settle_s)
+        _complain(
+            f"waits up to {settle_s:g} s for {', '.join(waits_for)} to finish; "
+            "'hyp daemon stop --now' interrupts"
+        )
+    return _wait_until_gone(home, pid, settle_s, waits_for)
 
 
 def _stop_by_signal(home: HypHome, environ: Mapping[str, str]) -> int:
@@ -161,23 +188,41 @@ def _stop_by_signal(home: HypHome, environ: Mapping[str, str]) -> int:
     if not isinstance(pid, int) or not is_live_daemon(pid):
         sys.stdout.write(f"hyp daemon: not running on {home.root}\n")
         return 0
-    sys.stderr.write(f"hyp daemon: it does not answer; sent SIGTERM to pid {pid}\n")
+    _complain(f"it does not answer; sent SIGTERM to pid {pid}")
     os.kill(pid, signal.SIGTERM)
-    return _wait_until_gone(home, pid, load_settings(home, environ).settings.settle_s)
+    return _wait_until_gone(home, pid, load_settings(home, environ).settings.settle_s, [])
 
 
-def _wait_until_gone(home: HypHome, pid: int, settle_s: float) -> int:
+def _wait_until_gone(home: HypHome, pid: int, settle_s: float, waits_for: list[str]) -> int:
+    """Wait, naming each import that has settled meanwhile."""
     deadline = time.monotonic() + settle_s + STOP_MARGIN_S
     while _owns(home, pid):
         if time.monotonic() > deadline:
-            sys.stderr.write(
-                f"hyp daemon: still running (pid {pid}); try 'hyp daemon stop --now', "
-                f"or as a last resort 'kill -9 {pid}'\n"
+            _complain(
+                f"still running (pid {pid}); try 'hyp daemon stop --now', "
+                f"or as a last resort 'kill -9 {pid}'"
             )
             return EXIT_FAILED
+        if waits_for:
+            waits_for = _settled_meanwhile(home, waits_for)
         time.sleep(POLL_S)
     sys.stdout.write("hyp daemon: stopped\n")
     return 0
+
+
+def _settled_meanwhile(home: HypHome, waits_for: list[str]) -> list[str]:
+    try:
+        busy = control.request(home, "ping", timeout_s=1.0)["busy"]
+    except (ControlError, KeyError, TypeError):
+        return waits_for
+    for name in waits_for:
+        if name not in busy:
+            _complain(f"{name} has finished")
+    return [name for name in waits_for if name in busy]
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"hyp daemon: {text}\n")
 
 
 def _owns(home: HypHome, pid: int) -> bool:
@@ -192,7 +237,9 @@ def _owns(home: HypHome, pid: int) -> bool:
     return True
 
 
-def _status(home: HypHome, *, as_json: bool) -> int:
+def _status(home: HypHome, environ: Mapping[str, str], *, as_json: bool) -> int:
+    from hypactors.cli._daemon_service import describe, service_of
+
     snapshot = _read_json(home, "status_file")
     if snapshot is None:
         answer: dict[str, Any] = {"running": False, "state": "unknown"}
@@ -205,7 +252,19 @@ def _status(home: HypHome, *, as_json: bool) -> int:
         text = f"hyp daemon: not running, last state={state}"
         if running:
             text = f"hyp daemon: running, state={state}, pid={pid}"
-    sys.stdout.write((json.dumps(answer, indent=2) if as_json else text) + "\n")
+    service = service_of(environ)
+    if as_json:
+        found = service.state()
+        answer["service"] = {
+            "path": str(service.file.path),
+            "installed": found.is_installed,
+            "current": found.is_current,
+            "running": found.is_running,
+        }
+        text = json.dumps(answer, indent=2)
+    else:
+        text = f"{text}\n{describe(service)}"
+    sys.stdout.write(f"{text}\n")
     return 0
 
 

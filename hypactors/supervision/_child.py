@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hypactors.supervision._specs import Restart
+
 if TYPE_CHECKING:
     import threading
 
@@ -41,6 +43,7 @@ class ChildStatus:
     last_error: str | None
     is_unresponsive: bool = False
     hangs: int = 0
+    is_permanent: bool = True
 
 
 class Child:
@@ -97,4 +100,5 @@ class Child:
             error,
             is_unresponsive=self.is_unresponsive,
             hangs=self.hangs,
+            is_permanent=self.spec.restart is Restart.PERMANENT,
         )

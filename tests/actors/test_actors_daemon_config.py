@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from hypactors.actors import Daemon
-from hypactors.actors._names import CONFIG_CONTROL
+from hypactors.actors import Daemon, _daemon, _system
+from hypactors.actors._names import CONFIG_CONTROL, SUPERVISOR
 from hypactors.actors._reconciler import Reconciler
 from hypactors.clock import SystemClock
 from hypactors.config import (
@@ -28,12 +28,13 @@ from hypactors.config import (
     validate_document,
 )
 from hypactors.messages import ConfigChanged, PollSucceeded, StageConfig
+from hypactors.service import Notifier
 from hypactors.settings import LoadedSettings, Settings
-from hypactors.supervision import Backoff, Supervisor
+from hypactors.supervision import Backoff, ChildSpec, StartChild, Supervisor
 from tests.actors.served import entry, plant_seed, served, state_of
 from tests.actors.stage import CLAUDE, KEY
 from tests.actors.tree import CODEX, COUNTS_AND_WAITS
-from tests.processes.lab import eventually, no_child_left
+from tests.processes.lab import DEADLINE_S, eventually, no_child_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +55,9 @@ POISONED = StageConfig(served(entry(), {"name": POISON}), "poisoned")
 class Program:
     """One daemon, and what it said; a script talks to it from another thread."""
 
-    def __init__(self, home: HypHome, *, exit_on_apply: bool = False) -> None:
+    def __init__(
+        self, home: HypHome, *, exit_on_apply: bool = False, watchdog_s: float | None = None
+    ) -> None:
         self.home = home
         self.stdout = io.StringIO()
         self._daemon = Daemon(
@@ -62,6 +65,7 @@ class Program:
             environ={**os.environ, "HYP_HOME": str(home.root)},
             loaded=LoadedSettings(SETTINGS, ()),
             faults=(),
+            notifier=Notifier(watchdog_s=watchdog_s),
             providers=[CLAUDE, CODEX],
             import_command=(sys.executable, "-c", COUNTS_AND_WAITS),
             clock=SystemClock(),
@@ -314,3 +318,27 @@ def prepare(home: HypHome, document: StageConfig) -> None:
     engine.attach(validate=lambda _document: [], install=lambda _document: None)
     assert engine.stage(document.document, document.etag).action == "applied"
     engine.close()
+
+
+def test_a_supervisor_that_hangs_is_the_end_of_the_daemon(
+    home: HypHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract §4: 70, so that a service manager starts it anew."""
+    monkeypatch.setattr(_system, "ASK_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(_daemon, "STOP_TIMEOUT_S", 0.2)
+    plant_seed(home)
+    program = Program(home, watchdog_s=0.1)
+    release = threading.Event()
+
+    def hang(_context: object) -> Any:
+        release.wait(DEADLINE_S)
+        raise RuntimeError("nobody waits for it any more")
+
+    def script() -> None:
+        program.tell()
+        program._daemon._system.directory.tell(SUPERVISOR, StartChild(ChildSpec("stuck", hang)))
+        program.wait_for("daemon.stopped")
+
+    assert program.run(script) == 70
+    assert program.events("daemon.left_behind")[0]["actors"] == [SUPERVISOR]
+    release.set()
