@@ -36,7 +36,7 @@ from hypactors.messages import (
     DrainRequested,
     RunnerMissed,
 )
-from hypactors.processes import MIB, ImportLimits, ImportSlots
+from hypactors.processes import MIB, ImportLimits, ImportSlots, is_free
 from hypactors.supervision import (
     ChildContext,
     ChildCrashed,
@@ -211,7 +211,9 @@ class System:
                 SUPERVISOR, StopChildren(within_s=timeout_s), timeout_s=timeout_s + ASK_TIMEOUT_S
             )
             self._supervisor.stop(timeout=ASK_TIMEOUT_S)
-        except (ActorDeadError, Timeout):
+        except ActorDeadError:  # it gave up, and has stopped them itself
+            pass
+        except Timeout:
             left_behind = (SUPERVISOR,)
         self._timers.close()
         return left_behind
@@ -286,7 +288,16 @@ class System:
         self._post(ConfigAdopted())
         if layers.effective is None:
             return
-        for provider in enabled_providers(layers.effective, self._context.providers):
+        enabled = enabled_providers(layers.effective, self._context.providers)
+        for provider in enabled:
+            # An import that an earlier daemon has left running takes a slot before any runner
+            # can ask for one; its own runner gives it back if it is somebody else's.
+            name = runner_name(provider.name)
+            if name not in self._busy and not is_free(
+                self._context.home.import_lock(provider.name)
+            ):
+                self._slots.occupy(name)
+        for provider in enabled:
             self.directory.tell(SUPERVISOR, StartChild(self._runner_spec(provider)))
 
     def _want_restart(self, reason: str) -> None:

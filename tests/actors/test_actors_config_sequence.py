@@ -121,7 +121,7 @@ def test_a_sequence_of_documents(tree: Tree, link: Mailbox, imports: PlayedImpor
 def test_a_long_import_delays_no_config_and_lets_none_expire(
     tree: Tree, link: Mailbox, imports: PlayedImports
 ) -> None:
-    """Issue 3: a config that comes during it is applied and confirmed, and its outcome kept."""
+    """A config that comes during it is applied and confirmed, and its outcome kept."""
     tree.serve(link, served(entry()), "A")
     tree.poll()
     [run] = started(imports, "claude")

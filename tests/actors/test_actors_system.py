@@ -18,10 +18,12 @@ from hypactors.actors._names import (
 )
 from hypactors.actors._reconciler import Reconciler
 from hypactors.actors._reconciler_states import Settled
+from hypactors.config import resolve_layers
 from hypactors.messages import PollSucceeded, ReloadRequested
+from hypactors.processes import FileLock
 from hypactors.supervision import ChildContext, ChildState
 from tests.actors.stage import KEY, RUNNER, TRAP_S, Stage
-from tests.actors.tree import Tree
+from tests.actors.tree import CODEX, CODEX_RUNNER, Tree
 from tests.processes.lab import eventually, no_child_left
 
 if TYPE_CHECKING:
@@ -102,7 +104,7 @@ def test_actors_start_in_order_and_a_runner_for_each_provider_that_is_enabled(
 
 @pytest.mark.process
 def test_a_confirmed_machine_makes_one_pass_at_boot_and_imports(tree: Tree) -> None:
-    """client-actions D31, and issue 2's main job in one process."""
+    """client-actions D31, the main job in one process."""
     tree.stage.join()
     tree.release()
     tree.start()
@@ -110,6 +112,23 @@ def test_a_confirmed_machine_makes_one_pass_at_boot_and_imports(tree: Tree) -> N
     assert tree.passes() == ["boot-already-confirmed"]
     assert tree.stage.marker()["rows"] == 42
     assert tree.starts() == 1
+
+
+def test_an_import_that_was_left_running_has_its_slot_before_anybody_asks(
+    unstarted: Tree, stage: Stage
+) -> None:
+    """Its own runner may be the last to start; a manual import's slot is given back by it."""
+    stage.join({"name": KEY}, {"name": CODEX.plugin})
+    layers = resolve_layers(stage.home, {}, contributed=[KEY, CODEX.plugin])
+    lock = FileLock.try_take(stage.home.import_lock("codex"))
+    assert lock is not None
+    with lock:
+        unstarted.system._layers_adopted(layers)
+        assert unstarted.system._slots.holders() == {CODEX_RUNNER}
+        unstarted.system._slots.give_back(CODEX_RUNNER)
+        unstarted.system._runner_is_busy(CODEX_RUNNER, False)
+        unstarted.system._layers_adopted(layers)
+        assert unstarted.system._slots.holders() == frozenset(), "now it sees to it itself"
 
 
 @pytest.mark.parametrize("probation", [None, "etag-1"], ids=["never joined", "on trial"])

@@ -236,7 +236,7 @@ def test_a_crash_with_nothing_to_go_back_to_leaves_the_trial_on(home: HypHome) -
 
 
 def test_a_corrupt_state_is_set_aside_and_the_slot_stays(machine: Machine) -> None:
-    """Issue 3: the daemon boots and stays on the active slot."""
+    """The daemon boots and stays on the active slot."""
     machine.settle("E1")
     machine.home.state_file.write_bytes(b"{ torn")
     assert machine.boot().action == "none"
@@ -251,7 +251,7 @@ def test_a_corrupt_state_is_set_aside_and_the_slot_stays(machine: Machine) -> No
 def test_a_seed_that_a_crash_left_is_retired_once_the_config_is_confirmed(
     machine: Machine,
 ) -> None:
-    """Issue 3: it holds a token."""
+    """It holds a token."""
     machine.poll("E1")
     machine.join()
     machine.boot()

@@ -61,7 +61,7 @@ def sinks(*polls: object) -> bytes:
         ((0,), 900),
         ((50.5,), 151.5),
         ((0.001,), 120),
-        # Issue 3: an absurd cadence does not stretch the window.
+        # An absurd cadence does not stretch the window.
         ((1e300,), 10_800),
         ((10**30,), 10_800),
     ],
@@ -279,7 +279,7 @@ def test_a_gap_without_polls_counts_for_little(machine: Machine, clock: Laptop) 
 
 
 def test_bad_revisions_that_alternate_are_not_tried_again(machine: Machine) -> None:
-    """Issue 3: the memory holds more than the newest."""
+    """The memory holds more than the newest."""
     machine.settle("E1")
     for _ in range(3):
         for number in range(16):

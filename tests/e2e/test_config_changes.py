@@ -117,7 +117,7 @@ def test_a_boot_before_the_end_of_the_window_goes_on_with_the_trial(machine: Mac
 def test_a_state_file_that_is_no_json_is_set_aside_and_the_active_slot_runs(
     machine: Machine,
 ) -> None:
-    """Issue 3: the daemon boots, says so, and stays on the active slot."""
+    """The daemon boots, says so, and stays on the active slot."""
     earlier_daemon(machine, ManualClock(datetime.now(UTC)))
     machine.home.state_file.write_bytes(b'{"probation": ')
     with machine.daemon() as daemon:

@@ -1,4 +1,4 @@
-"""A machine that is polled, crashed, put to sleep and damaged in any order (issue 3)."""
+"""A machine that is polled, crashed, put to sleep and damaged in any order."""
 
 from __future__ import annotations
 
