@@ -5,7 +5,6 @@ of what its children do.
 """
 
 from hypactors.supervision._actor import (
-    ActorCrashed,
     ChildAlive,
     ChildContext,
     ChildEnded,
@@ -15,6 +14,13 @@ from hypactors.supervision._actor import (
 )
 from hypactors.supervision._child import ChildState, ChildStatus
 from hypactors.supervision._directory import Directory
+from hypactors.supervision._errors import (
+    ActorCrashed,
+    ChildHung,
+    EndedWithoutAWord,
+    RestartIntensityExceeded,
+    StartTimedOut,
+)
 from hypactors.supervision._events import (
     ChildCrashed,
     ChildLeftBehind,
@@ -29,17 +35,9 @@ from hypactors.supervision._events import (
 )
 from hypactors.supervision._mailbox import Urgent
 from hypactors.supervision._order import Strategy
+from hypactors.supervision._requests import ListChildren, StartChild, StopChildren
 from hypactors.supervision._specs import Backoff, ChildSpec, Intensity, Restart
-from hypactors.supervision._supervisor import (
-    ChildHung,
-    EndedWithoutAWord,
-    ListChildren,
-    RestartIntensityExceeded,
-    StartChild,
-    StartTimedOut,
-    StopChildren,
-    Supervisor,
-)
+from hypactors.supervision._supervisor import Supervisor
 from hypactors.supervision._timers import ThreadTimers, Timer, Timers
 
 __all__ = [

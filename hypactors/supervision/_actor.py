@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorRegistry, ThreadingActor
+from pykka.messages import _ActorStop  # Pykka has no public name for it
 
+from hypactors.supervision._errors import ActorCrashed
 from hypactors.supervision._mailbox import Mailbox, Urgent
 from hypactors.supervision._ref import GuardedRef, mark_actor_thread
 
@@ -54,10 +56,6 @@ class Ping(Urgent):
     """Asks for a ``ChildAlive``; ahead of the mailbox, so it waits for one message at most."""
 
 
-class ActorCrashed(Exception):  # noqa: N818 - a fact, told to whoever asked the actor
-    """The actor died while it handled the message; the cause is attached."""
-
-
 Notice = ChildReady | ChildAlive | ChildEnded
 
 
@@ -85,6 +83,7 @@ class SupervisedActor(ThreadingActor):
     """
 
     use_daemon_thread = True  # a hung actor must not keep a stopped process alive
+    actor_inbox: Mailbox
 
     def __init__(self, context: ChildContext) -> None:
         super().__init__()
@@ -111,6 +110,10 @@ class SupervisedActor(ThreadingActor):
 
     def on_start(self) -> None:
         mark_actor_thread()
+        if self.actor_inbox.has_stop():  # it was given up before its thread came to run
+            self._end()
+            self._report_end(None)
+            return
         context = self._context
         context.directory.put(context.name, self.actor_ref)
         try:
@@ -124,11 +127,7 @@ class SupervisedActor(ThreadingActor):
         if isinstance(message, Ping):
             self._context.report(ChildAlive(self._context.name, self._context.incarnation))
             return None
-        try:
-            return self.receive(message)
-        except BaseException as error:
-            self._crash(error)
-            raise ActorCrashed(f"{self._context.name} crashed: {error!r}") from error
+        return self.receive(message)
 
     def on_stop(self) -> None:
         error: BaseException | None = None
@@ -144,12 +143,31 @@ class SupervisedActor(ThreadingActor):
         exception_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Do nothing: ``on_receive`` has reported the crash already."""
+        """Do nothing: the crash has been reported already."""
+
+    def _handle_receive(self, message: Any) -> Any:
+        # Calls of a proxy come by here, and not by on_receive.
+        if isinstance(message, _ActorStop):
+            return super()._handle_receive(message)
+        try:
+            return super()._handle_receive(message)
+        except BaseException as error:
+            self._crash(error)
+            raise ActorCrashed(f"{self._context.name} crashed: {error!r}") from error
+
+    def _actor_loop(self) -> None:
+        try:
+            super()._actor_loop()
+        finally:
+            self.actor_inbox.close()
 
     def _crash(self, error: BaseException) -> None:
+        self._end()
+        self._report_end(error)
+
+    def _end(self) -> None:
         ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
-        self._report_end(error)
 
     def _report_end(self, error: BaseException | None) -> None:
         self._context.report(ChildEnded(self._context.name, self._context.incarnation, error))

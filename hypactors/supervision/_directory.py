@@ -40,7 +40,7 @@ class Directory:
         ``timeout_s``, and ``RuntimeError`` on the thread of an actor: an actor that waits for
         another is how actor systems deadlock.
         """
-        forbid_on_actor_thread(name)
+        forbid_on_actor_thread(f"ask {name!r}")
         ref = self._refs.get(name)
         if ref is None:
             raise ActorDeadError(f"{name} does not run")

@@ -10,6 +10,7 @@ import queue
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from pykka import ActorDeadError
 from pykka.messages import _ActorStop  # Pykka has no public name for it
 
 if TYPE_CHECKING:
@@ -23,18 +24,48 @@ class Urgent:
 
 
 class Mailbox(queue.Queue["Envelope[Any]"]):
-    """Two queues in one. What is left in it when its actor ends is answered by Pykka."""
+    """Two queues in one, which its actor closes when it ends.
+
+    Pykka answers what is in a mailbox by then. A message that is put there a moment later, by
+    who saw the actor alive a moment before, would have no answer ever: it is answered here.
+    """
 
     def _init(self, maxsize: int) -> None:  # noqa: ARG002 - the hook's signature
         self._urgent: deque[Envelope[Any]] = deque()
         self._ordinary: deque[Envelope[Any]] = deque()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Answer what is left, and whatever still comes, with ``pykka.ActorDeadError``."""
+        with self.mutex:
+            self._is_closed = True
+            while self._qsize():
+                _refuse(self._get())
+
+    def has_stop(self) -> bool:
+        """Say whether the actor has been told to stop and has not come to it yet."""
+        with self.mutex:
+            return any(isinstance(each.message, _ActorStop) for each in self._urgent)
 
     def _qsize(self) -> int:
         return len(self._urgent) + len(self._ordinary)
 
     def _put(self, item: Envelope[Any]) -> None:
+        if self._is_closed:
+            _refuse(item)
+            return
         is_urgent = isinstance(item.message, Urgent | _ActorStop)
         (self._urgent if is_urgent else self._ordinary).append(item)
 
     def _get(self) -> Envelope[Any]:
         return (self._urgent or self._ordinary).popleft()
+
+
+def _refuse(envelope: Envelope[Any]) -> None:
+    if envelope.reply_to is None:
+        return
+    if isinstance(envelope.message, _ActorStop):
+        envelope.reply_to.set(None)
+        return
+    error = ActorDeadError("the actor ended before it came to the message")
+    envelope.reply_to.set_exception((ActorDeadError, error, None))

@@ -44,19 +44,36 @@ def in_order_of_start(specs: Iterable[ChildSpec]) -> Sequence[ChildSpec]:
 
     Raises ``ValueError`` for two children of one name, a dependency on nobody, and a circle.
     """
-    waiting: dict[str, ChildSpec] = {}
+    by_name: dict[str, ChildSpec] = {}
     for spec in specs:
-        if spec.name in waiting:
+        if spec.name in by_name:
             raise ValueError(f"two children are called {spec.name!r}")
-        waiting[spec.name] = spec
-    _check_names(waiting)
+        by_name[spec.name] = spec
+    _check_names(by_name)
+    ordered, circle = _sorted(by_name)
+    if circle:
+        raise ValueError(
+            f"these children depend on each other: {', '.join(spec.name for spec in circle)}"
+        )
+    return ordered
+
+
+def in_order_as_it_grew(specs: Iterable[ChildSpec]) -> Sequence[ChildSpec]:
+    """Return the same for a tree to which children were added: those that cannot start come last."""
+    ordered, circle = _sorted({spec.name: spec for spec in specs})
+    return [*ordered, *circle]
+
+
+def _sorted(specs: Mapping[str, ChildSpec]) -> tuple[list[ChildSpec], list[ChildSpec]]:
+    """Return the children in order of start, and those that depend on each other."""
+    waiting = dict(specs)
     ordered: list[ChildSpec] = []
     while waiting:
         ready = next((s for s in waiting.values() if not waiting.keys() & set(s.depends_on)), None)
         if ready is None:
-            raise ValueError(f"these children depend on each other: {', '.join(waiting)}")
+            break
         ordered.append(waiting.pop(ready.name))
-    return ordered
+    return ordered, list(waiting.values())
 
 
 def _check_names(specs: Mapping[str, ChildSpec]) -> None:

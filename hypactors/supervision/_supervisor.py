@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
+from hypactors.supervision import _unhandled
 from hypactors.supervision._actor import (
     ChildAlive,
     ChildContext,
@@ -18,6 +19,12 @@ from hypactors.supervision._actor import (
     SupervisedActor,
 )
 from hypactors.supervision._child import Child, ChildState
+from hypactors.supervision._errors import (
+    ChildHung,
+    EndedWithoutAWord,
+    RestartIntensityExceeded,
+    StartTimedOut,
+)
 from hypactors.supervision._events import (
     ChildCrashed,
     ChildLeftBehind,
@@ -31,8 +38,10 @@ from hypactors.supervision._events import (
     TreeStarted,
 )
 from hypactors.supervision._ledger import GiveUp, LeaveStopped, RestartAfter, RestartLedger
-from hypactors.supervision._mailbox import Urgent
-from hypactors.supervision._order import Strategy, companions, in_order_of_start
+from hypactors.supervision._order import Strategy, in_order_as_it_grew, in_order_of_start
+from hypactors.supervision._plan import Standing, plan_restart, plan_starts
+from hypactors.supervision._ref import stop_and_wait
+from hypactors.supervision._requests import ListChildren, StartChild, StopChildren
 from hypactors.supervision._specs import Backoff, Intensity, Restart
 
 if TYPE_CHECKING:
@@ -52,29 +61,6 @@ SWEEPS_A_PING = 5
 
 
 @dataclass(frozen=True, slots=True)
-class StartChild:
-    """Start one more child, unless one of that name is there already and has not stopped."""
-
-    spec: ChildSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ListChildren:
-    """Ask for a tuple of :class:`ChildStatus`, in order of start."""
-
-
-@dataclass(frozen=True, slots=True)
-class StopChildren(Urgent):
-    """Ask to stop all children in reverse order of start, each within its budget.
-
-    ``within_s`` bounds the whole. The answer is the names of those that did not stop in time;
-    they have been told to, and end when they come to it.
-    """
-
-    within_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _StartAgain:
     tickets: tuple[tuple[str, int], ...]
 
@@ -90,28 +76,15 @@ class _Sweep:
     pass
 
 
-class EndedWithoutAWord(RuntimeError):  # noqa: N818 - a fact
-    """The thread of a child is gone and nothing said why."""
-
-
-class StartTimedOut(RuntimeError):  # noqa: N818 - a fact
-    """The setup of a child took longer than its budget."""
-
-
-class ChildHung(RuntimeError):  # noqa: N818 - a fact
-    """A permanent child does not come back from a message, and nothing can end its thread."""
-
-
-class RestartIntensityExceeded(RuntimeError):  # noqa: N818 - a fact
-    """A supervisor gave up; its own supervisor, or the program, decides what follows."""
-
-
 class Supervisor(SupervisedActor):
     """Restarts children that die, as ``strategy`` says. Its children share its directory.
 
-    ``observe`` is called on the supervisor's thread for each change and must not block.
-    ``random`` returns floats in [0, 1), for the jitter of the back-off. Raises ``ValueError``
-    for children that depend on each other or on nobody.
+    ``observe`` is called on the supervisor's thread for each change and must not block; what it
+    raises goes to ``threading.excepthook``. ``random`` returns floats in [0, 1), for the jitter of
+    the back-off. Raises ``ValueError`` for children that depend on each other or on nobody.
+
+    Whatever a supervisor itself dies of, its children are stopped first: when it is started anew,
+    so are they, and nothing of the life before runs beside them.
     """
 
     def __init__(
@@ -131,7 +104,7 @@ class Supervisor(SupervisedActor):
         self._is_coming_up = True
         self._directory = context.directory
         self._timers = timers
-        self._observe = observe
+        self._observer = observe
         self._strategy = strategy
         self._ledger = RestartLedger(intensity, backoff)
         self._random = random
@@ -144,6 +117,13 @@ class Supervisor(SupervisedActor):
         self._start_what_can()
 
     def receive(self, message: Any) -> Any:
+        try:
+            return self._handle(message)
+        except BaseException:
+            self._stop_children()
+            raise
+
+    def _handle(self, message: Any) -> Any:
         match message:
             case ChildReady():
                 self._child_ready(message)
@@ -176,37 +156,30 @@ class Supervisor(SupervisedActor):
         known = self._children.get(spec.name)
         if self._stopping or (known is not None and known.state is not ChildState.STOPPED):
             return
-        child = Child(spec)
+        added = Child(spec)
         if known is not None:  # its next life must not be taken for the last one
-            child.incarnation = known.incarnation
+            added.incarnation = known.incarnation
             del self._children[spec.name]  # it comes last now
-        self._children[spec.name] = child
+        children = {**self._children, spec.name: added}
+        order = in_order_as_it_grew(child.spec for child in children.values())
+        self._children = {each.name: children[each.name] for each in order}
         self._start_what_can()
 
     def _start_what_can(self) -> None:
-        """Start every waiting child whose turn it is.
-
-        While the tree comes up, and where the strategy ties children together, they start one
-        after the other, as later ones may count on earlier ones. A single child that comes back
-        waits for nobody but those that it depends on.
-        """
         if self._stopping:
             return
-        is_one_by_one = self._is_coming_up or self._strategy is not Strategy.ONE_FOR_ONE
-        for child in self._children.values():
-            if is_one_by_one and child.state in (ChildState.STARTING, ChildState.RESTARTING):
-                return
-            if child.state is ChildState.WAITING and self._has_what_it_needs(child):
-                self._start(child)
-                if is_one_by_one:
-                    return
-        if self._is_coming_up:
+        starts = plan_starts(self._strategy, self._standings(), is_coming_up=self._is_coming_up)
+        for name in starts.names:
+            self._start(self._children[name])
+        if self._is_coming_up and starts.is_everyone_through:
             self._is_coming_up = False
             self._observe(TreeStarted())
 
-    def _has_what_it_needs(self, child: Child) -> bool:
-        needed = [self._children.get(name) for name in child.spec.depends_on]
-        return all(one is not None and one.state is ChildState.RUNNING for one in needed)
+    def _standings(self) -> list[Standing]:
+        return [
+            Standing(child.spec.name, child.state, child.spec.restart, child.spec.depends_on)
+            for child in self._children.values()
+        ]
 
     def _start(self, child: Child) -> None:
         child.begin_life()
@@ -214,7 +187,7 @@ class Supervisor(SupervisedActor):
         context = ChildContext(name, incarnation, self._directory, self._tell_self)
         try:
             child.ref = child.spec.factory(context)
-        except Exception as error:  # noqa: BLE001 - a constructor that raises is a crash too
+        except BaseException as error:  # noqa: BLE001 - the crash of that child, whatever it is
             self._tell_self(ChildEnded(name, incarnation, error))
             return
         spent = _StartBudgetSpent(name, incarnation)
@@ -280,17 +253,12 @@ class Supervisor(SupervisedActor):
 
     def _restart(self, died: Child, delay_s: float) -> None:
         """Take down whoever goes with the one that died, and start them all after the wait."""
-        names = companions(self._strategy, list(self._children), died.spec.name)
-        group = [died]
-        for child in reversed([self._children[name] for name in names]):
-            if child.state is ChildState.STOPPED:
-                continue
-            if child.is_up:
-                self._stop_child(child, child.spec.shutdown_s)
-            if child.spec.restart is Restart.TEMPORARY:
-                child.end_life(ChildState.STOPPED)
-            else:
-                group.append(child)
+        plan = plan_restart(self._strategy, self._standings(), died.spec.name)
+        for child in self._named(plan.stopped):
+            self._stop_child(child, child.spec.shutdown_s)
+        for child in self._named(plan.dropped):
+            child.end_life(ChildState.STOPPED)
+        group = self._named(plan.again)
         for child in group:
             child.end_life(ChildState.RESTARTING)
             child.restarts += child.incarnation > 0
@@ -298,6 +266,9 @@ class Supervisor(SupervisedActor):
         self._observe(RestartScheduled(died.spec.name, delay_s))
         again = _StartAgain(tuple((child.spec.name, child.ticket) for child in group))
         self._timers.call_later(delay_s, lambda: self._tell_self(again))
+
+    def _named(self, names: Sequence[str]) -> list[Child]:
+        return [self._children[name] for name in names]
 
     def _start_again(self, tickets: tuple[tuple[str, int], ...]) -> None:
         for name, ticket in tickets:
@@ -359,6 +330,12 @@ class Supervisor(SupervisedActor):
         with contextlib.suppress(ActorDeadError):
             self.actor_ref.tell(message)
 
+    def _observe(self, event: SupervisionEvent) -> None:
+        try:
+            self._observer(event)
+        except Exception as error:  # noqa: BLE001 - the tree does not come down for a log line
+            _unhandled.show(error)
+
     # Stopping
 
     def _stop_children(self, within_s: float | None = None) -> tuple[str, ...]:
@@ -381,9 +358,10 @@ class Supervisor(SupervisedActor):
         """Stop an actor and wait for it; say whether it ended in time."""
         name = child.spec.name
         self._directory.remove(name)
-        assert child.ref is not None  # noqa: S101 - it is up
+        if child.ref is None:  # it could not be made, and its end has not come to us yet
+            return True
         try:
-            child.ref.stop(timeout=budget_s)
+            stop_and_wait(child.ref, budget_s)
         except Timeout:
             self._observe(ChildLeftBehind(name, budget_s))
             return False

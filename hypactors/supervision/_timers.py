@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from hypactors.supervision import _unhandled
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,7 +45,10 @@ class _Entry:
 
 
 class ThreadTimers:
-    """Timers on one thread of their own, which ends with :meth:`close`."""
+    """Timers on one thread of their own, which ends with :meth:`close`.
+
+    An error of a callback goes to ``threading.excepthook``; the timers live on.
+    """
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, _Entry]] = []
@@ -72,8 +77,12 @@ class ThreadTimers:
 
     def _run(self) -> None:
         while (entry := self._next_due()) is not None:
-            if not entry.cancelled:
+            if entry.cancelled:
+                continue
+            try:
                 entry.callback()
+            except Exception as error:  # noqa: BLE001 - the other timers must not end of it
+                _unhandled.show(error)
 
     def _next_due(self) -> _Entry | None:
         """Wait for the next entry; None once closed."""

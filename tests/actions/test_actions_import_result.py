@@ -169,3 +169,20 @@ def test_an_import_nobody_waited_for_is_done_only_by_its_own_word(
 def test_a_document_with_one_bad_provider_is_not_done() -> None:
     providers: list[Any] = [{"status": "ok", "rows_written": 1}, {"status": "failed"}]
     assert read_orphan_result(json.dumps({"providers": providers}).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        result(1, stderr="OSError: [Errno 28] No space left on device: 'x.parquet'"),
+        result(1, document(0, status="failed", error="no space left on device")),
+        result(None, launch_error="ENOSPC: No space left on device: run.json"),
+    ],
+    ids=["stderr", "json", "launch"],
+)
+def test_a_full_disk_has_a_reason_of_its_own_and_is_not_tried_again_soon(outcome: Outcome) -> None:
+    """Contract §5.6."""
+    assert outcome.status is OutcomeStatus.FAILED
+    assert (outcome.reason or "").startswith("disk full: hyp backfill ")
+    assert outcome.is_hopeless_soon
+    assert not result(1, stderr="OSError: no such file").is_hopeless_soon

@@ -20,9 +20,10 @@ from hypactors.messages import (
     OutcomeRecorded,
     OutcomeStatus,
     ReadMarkers,
+    RearmMarker,
     RecordOutcome,
 )
-from tests.actors.stage import KEY, RUNNER, Mailbox, Stage
+from tests.actors.stage import KEY, RETRY, RUNNER, Mailbox, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -289,3 +290,19 @@ def test_undoing_forgets_the_marker_when_it_is_done_and_keeps_it_when_not(
     stage.tell(MARKER_STORE, record(undone=True))
     assert reconciler.next(OutcomeRecorded) == OutcomeRecorded(record(undone=True))
     assert stage.markers() == {}
+
+
+def test_what_is_hopeless_soon_waits_as_long_as_anything_does(
+    stage: Stage, reconciler: Mailbox
+) -> None:
+    """Contract §5.6: a full disk gets the slowest retry."""
+    hopeless = Outcome(OutcomeStatus.FAILED, reason="disk full", is_hopeless_soon=True)
+    stage.tell(MARKER_STORE, record(hopeless))
+    assert reconciler.next(OutcomeRecorded).retry_in_s == RETRY.max_s
+
+
+def test_a_refusal_can_be_armed_again(stage: Stage, reconciler: Mailbox) -> None:
+    stage.tell(MARKER_STORE, record(Outcome(OutcomeStatus.REFUSED, reason="no")))
+    reconciler.next(OutcomeRecorded)
+    stage.tell(MARKER_STORE, RearmMarker("backfill", KEY), RearmMarker("backfill", "nobody"))
+    assert "backfill" not in json.loads(stage.home.marker_file.read_bytes())
