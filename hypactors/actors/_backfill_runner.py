@@ -135,8 +135,10 @@ class BackfillRunner(SupervisedActor):
         self._is_leaving = False
 
     def setup(self) -> None:
-        """Take up what an earlier life, of ours or of the daemon, has left under way."""
-        self._enter(None)
+        """Take up what an earlier life, of ours or of the daemon, has left under way.
+
+        The slot of that life is given back only when nothing is: somebody may wait for it.
+        """
         found = [(folder, inspect(folder)) for folder in self._runs.unsettled()]
         is_any_live = any(not state.is_over for _, state in found)
         for folder, state in found:
@@ -146,6 +148,7 @@ class BackfillRunner(SupervisedActor):
                 self._settle(folder, "superseded")
             else:
                 self._take_up(folder, state)
+        self._enter(self._state)
         self._directory.tell(RECONCILER, RunnerReady(self._name))
 
     def teardown(self) -> None:

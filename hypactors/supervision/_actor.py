@@ -42,6 +42,10 @@ class ChildEnded(Urgent):
     incarnation: int
     error: BaseException | None
 
+    @property
+    def life(self) -> tuple[str, int]:
+        return self.name, self.incarnation
+
 
 @dataclass(frozen=True, slots=True)
 class ChildAlive(Urgent):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pykka import ActorDeadError
+
+from hypactors.supervision._actor import Ping
 from hypactors.supervision._specs import Restart
 
 if TYPE_CHECKING:
@@ -44,6 +48,16 @@ class ChildStatus:
     is_unresponsive: bool = False
     hangs: int = 0
     is_permanent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One child, as far as a decision needs to know it."""
+
+    name: str
+    state: ChildState
+    restart: Restart = Restart.PERMANENT
+    depends_on: tuple[str, ...] = ()
 
 
 class Child:
@@ -90,6 +104,18 @@ class Child:
         if self.start_timer is not None:
             self.start_timer.cancel()
             self.start_timer = None
+
+    def ping(self) -> None:
+        if self.ref is not None:
+            with contextlib.suppress(ActorDeadError):
+                self.ref.tell(Ping())
+
+    def tell_to_stop(self) -> None:
+        if self.ref is not None:
+            self.ref.stop(block=False)
+
+    def standing(self) -> Standing:
+        return Standing(self.spec.name, self.state, self.spec.restart, self.spec.depends_on)
 
     def status(self) -> ChildStatus:
         error = None if self.last_error is None else repr(self.last_error)

@@ -14,6 +14,8 @@ from pykka import ActorDeadError
 from pykka.messages import _ActorStop  # Pykka has no public name for it
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pykka._envelope import Envelope
 
 
@@ -41,6 +43,14 @@ class Mailbox(queue.Queue["Envelope[Any]"]):
             self._is_closed = True
             while self._qsize():
                 _refuse(self._get())
+
+    def take(self, is_wanted: Callable[[object], bool]) -> list[Any]:
+        """Remove urgent messages that would have to wait, and return them."""
+        with self.mutex:
+            taken = [each for each in self._urgent if is_wanted(each.message)]
+            for each in taken:
+                self._urgent.remove(each)
+        return [each.message for each in taken]
 
     def has_stop(self) -> bool:
         """Say whether the actor has been told to stop and has not come to it yet."""

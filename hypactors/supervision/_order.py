@@ -59,7 +59,7 @@ def in_order_of_start(specs: Iterable[ChildSpec]) -> Sequence[ChildSpec]:
 
 
 def in_order_as_it_grew(specs: Iterable[ChildSpec]) -> Sequence[ChildSpec]:
-    """Return the same for a tree to which children were added: those that cannot start come last."""
+    """Return the same for a tree that children were added to; what cannot start comes last."""
     ordered, circle = _sorted({spec.name: spec for spec in specs})
     return [*ordered, *circle]
 

@@ -12,17 +12,9 @@ from hypactors.supervision._specs import Restart
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypactors.supervision._child import Standing
+
 ALIVE = (ChildState.STARTING, ChildState.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One child, as far as a decision needs to know it."""
-
-    name: str
-    state: ChildState
-    restart: Restart = Restart.PERMANENT
-    depends_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

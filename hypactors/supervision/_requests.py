@@ -1,4 +1,4 @@
-"""What a supervisor can be told and asked."""
+"""What a supervisor can be told and asked; the last three it tells itself."""
 
 from __future__ import annotations
 
@@ -35,3 +35,19 @@ class StopChildren(Urgent):
     """
 
     within_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartAgain:
+    tickets: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartBudgetSpent:
+    name: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random as random_module
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
@@ -15,7 +14,6 @@ from hypactors.supervision._actor import (
     ChildContext,
     ChildEnded,
     ChildReady,
-    Ping,
     SupervisedActor,
 )
 from hypactors.supervision._child import Child, ChildState
@@ -39,41 +37,28 @@ from hypactors.supervision._events import (
 )
 from hypactors.supervision._ledger import GiveUp, LeaveStopped, RestartAfter, RestartLedger
 from hypactors.supervision._order import Strategy, in_order_as_it_grew, in_order_of_start
-from hypactors.supervision._plan import Standing, plan_restart, plan_starts
+from hypactors.supervision._plan import plan_restart, plan_starts
 from hypactors.supervision._ref import stop_and_wait
-from hypactors.supervision._requests import ListChildren, StartChild, StopChildren
-from hypactors.supervision._specs import Backoff, Intensity, Restart
+from hypactors.supervision._requests import (
+    ListChildren,
+    StartAgain,
+    StartBudgetSpent,
+    StartChild,
+    StopChildren,
+    Sweep,
+)
+from hypactors.supervision._specs import Backoff, Intensity
+from hypactors.supervision._watch import SWEEP_S, Finding, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hypactors.supervision._child import Standing
     from hypactors.supervision._specs import ChildSpec
     from hypactors.supervision._timers import Timer, Timers
 
 DEFAULT_INTENSITY = Intensity()
 DEFAULT_BACKOFF = Backoff()
-
-SWEEP_S = 1.0
-"""How often threads are checked that may have ended without a word. Crashes are told at once."""
-
-SWEEPS_A_PING = 5
-"""A ping wakes a child up, so an idle tree is not pinged at every sweep."""
-
-
-@dataclass(frozen=True, slots=True)
-class _StartAgain:
-    tickets: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _StartBudgetSpent:
-    name: str
-    incarnation: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Sweep:
-    pass
 
 
 class Supervisor(SupervisedActor):
@@ -109,7 +94,7 @@ class Supervisor(SupervisedActor):
         self._ledger = RestartLedger(intensity, backoff)
         self._random = random
         self._stopping = False
-        self._sweeps = 0
+        self._watch = Watch()
         self._sweep_timer: Timer | None = None
 
     def setup(self) -> None:
@@ -131,11 +116,11 @@ class Supervisor(SupervisedActor):
                 self._child_alive(message)
             case ChildEnded():
                 self._child_ended(message)
-            case _StartBudgetSpent(name=name, incarnation=incarnation):
+            case StartBudgetSpent(name=name, incarnation=incarnation):
                 self._start_budget_spent(name, incarnation)
-            case _StartAgain(tickets=tickets):
+            case StartAgain(tickets=tickets):
                 self._start_again(tickets)
-            case _Sweep():
+            case Sweep():
                 self._sweep()
             case StartChild(spec=spec):
                 self._add(spec)
@@ -176,10 +161,7 @@ class Supervisor(SupervisedActor):
             self._observe(TreeStarted())
 
     def _standings(self) -> list[Standing]:
-        return [
-            Standing(child.spec.name, child.state, child.spec.restart, child.spec.depends_on)
-            for child in self._children.values()
-        ]
+        return [child.standing() for child in self._children.values()]
 
     def _start(self, child: Child) -> None:
         child.begin_life()
@@ -190,7 +172,7 @@ class Supervisor(SupervisedActor):
         except BaseException as error:  # noqa: BLE001 - the crash of that child, whatever it is
             self._tell_self(ChildEnded(name, incarnation, error))
             return
-        spent = _StartBudgetSpent(name, incarnation)
+        spent = StartBudgetSpent(name, incarnation)
         child.start_timer = self._timers.call_later(
             child.spec.start_s, lambda: self._tell_self(spent)
         )
@@ -209,7 +191,7 @@ class Supervisor(SupervisedActor):
         child = self._children[name]
         if child.incarnation != incarnation or child.state is not ChildState.STARTING:
             return
-        self._tell_to_stop(child)  # its thread ends when it comes back from its setup
+        child.tell_to_stop()  # its thread ends when it comes back from its setup
         error = StartTimedOut(f"{name} was not ready after {child.spec.start_s:g} s")
         self._child_ended(ChildEnded(name, incarnation, error))
 
@@ -264,7 +246,7 @@ class Supervisor(SupervisedActor):
             child.restarts += child.incarnation > 0
             child.ticket += 1
         self._observe(RestartScheduled(died.spec.name, delay_s))
-        again = _StartAgain(tuple((child.spec.name, child.ticket) for child in group))
+        again = StartAgain(tuple((child.spec.name, child.ticket) for child in group))
         self._timers.call_later(delay_s, lambda: self._tell_self(again))
 
     def _named(self, names: Sequence[str]) -> list[Child]:
@@ -285,34 +267,21 @@ class Supervisor(SupervisedActor):
     # Watching
 
     def _sweep(self) -> None:
-        self._sweeps += 1
-        for child in list(self._children.values()):
-            if child.state is not ChildState.RUNNING or child.thread is None:
-                continue
-            if not child.thread.is_alive():
-                error = EndedWithoutAWord(f"the thread of {child.spec.name} is gone")
-                self._child_ended(ChildEnded(child.spec.name, child.incarnation, error))
-            elif child.is_pinged:
-                self._still_silent(child)
-            elif self._sweeps % SWEEPS_A_PING == 0 and child.ref is not None:
-                child.is_pinged = True
-                with contextlib.suppress(ActorDeadError):
-                    child.ref.tell(Ping())
+        for child, finding in self._watch.sweep(list(self._children.values())):
+            name = child.spec.name
+            match finding:
+                case Finding.GONE:
+                    error = EndedWithoutAWord(f"the thread of {name} is gone")
+                    self._child_ended(ChildEnded(name, child.incarnation, error))
+                case Finding.UNASKED:
+                    child.ping()
+                case Finding.UNRESPONSIVE:
+                    self._observe(ChildUnresponsive(name, child.silent_s))
+                case Finding.LOST:
+                    hung = ChildHung(f"{name} has been in one message for {child.silent_s:g} s")
+                    child.last_error = hung
+                    self._give_up(child, hung, None)
         self._arm_sweep()
-
-    def _still_silent(self, child: Child) -> None:
-        """Count sweeps and not the time: a program that was stopped for a while blames nobody."""
-        child.silent_s += SWEEP_S
-        name = child.spec.name
-        if not child.is_unresponsive and child.silent_s >= child.spec.hang_after_s:
-            child.is_unresponsive = True
-            child.hangs += 1
-            self._observe(ChildUnresponsive(name, child.silent_s))
-        is_lost = child.silent_s >= child.spec.lost_after_s
-        if is_lost and child.spec.restart is Restart.PERMANENT:
-            hung = ChildHung(f"{name} has not come back from a message for {child.silent_s:g} s")
-            child.last_error = hung
-            self._give_up(child, hung, None)
 
     def _child_alive(self, notice: ChildAlive) -> None:
         child = self._children[notice.name]
@@ -323,7 +292,7 @@ class Supervisor(SupervisedActor):
 
     def _arm_sweep(self) -> None:
         if not self._stopping:
-            self._sweep_timer = self._timers.call_later(SWEEP_S, lambda: self._tell_self(_Sweep()))
+            self._sweep_timer = self._timers.call_later(SWEEP_S, lambda: self._tell_self(Sweep()))
 
     def _tell_self(self, message: object) -> None:
         """Put a message in our own mailbox, from any thread; dropped once the tree is down."""
@@ -365,9 +334,16 @@ class Supervisor(SupervisedActor):
         except Timeout:
             self._observe(ChildLeftBehind(name, budget_s))
             return False
-        self._observe(ChildStopped(name))
+        self._observe(self._last_words(child) or ChildStopped(name))
         return True
 
-    def _tell_to_stop(self, child: Child) -> None:
-        if child.ref is not None:
-            child.ref.stop(block=False)
+    def _last_words(self, child: Child) -> ChildCrashed | None:
+        """Return the crash of a child that ended as it was stopped, or just before."""
+        life = (child.spec.name, child.incarnation)
+        for notice in self.actor_inbox.take(
+            lambda message: isinstance(message, ChildEnded) and message.life == life
+        ):
+            if notice.error is not None:
+                child.last_error = notice.error
+                return ChildCrashed(child.spec.name, notice.error)
+        return None

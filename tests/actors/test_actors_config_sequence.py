@@ -140,7 +140,7 @@ def test_a_long_import_delays_no_config_and_lets_none_expire(
     recorded(tree, KEY)
     assert tree.stage.marker()["run_id"] == run.run_id
     started(imports, "claude")
-    assert tree.stage.newest_run() == ("settled", "done")
+    eventually(lambda: tree.stage.newest_run() == ("settled", "done"))
 
 
 @pytest.mark.parametrize("ends", ["under trial", "after the rollback"])

@@ -77,6 +77,21 @@ def test_an_import_that_is_found_again_counts_beyond_the_limit(
     assert stage.slots.holders() == {*OTHERS, RUNNER}
 
 
+def test_a_runner_that_dies_during_its_import_lets_nobody_in(
+    stage: Stage, imports: PlayedImports, reconciler: Mailbox
+) -> None:
+    """Its next life must not give the slot back, even for a moment."""
+    stage.tell(RUNNER, PERFORM)
+    stage.slots.occupy("other")
+    granted: list[str] = []
+    assert not stage.slots.take("third", lambda: granted.append("third"))
+    stage.crash(RUNNER)
+    live_again(stage, imports)
+    reconciler.next(RunnerReady)
+    assert granted == []
+    assert stage.slots.holders() == {"other", RUNNER}
+
+
 def test_a_runner_that_dies_as_it_waits_holds_nothing(
     stage: Stage, imports: PlayedImports, reconciler: Mailbox
 ) -> None:

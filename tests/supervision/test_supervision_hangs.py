@@ -25,7 +25,7 @@ from hypactors.supervision import (
     StopChildren,
     SupervisorGaveUp,
 )
-from hypactors.supervision._supervisor import SWEEP_S, SWEEPS_A_PING
+from hypactors.supervision._watch import SWEEP_S, SWEEPS_A_PING
 from tests.supervision.conftest import TRAP_S, Steady, Tree, hold, raising, steady
 
 BACKLOG = 100_000

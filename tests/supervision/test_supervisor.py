@@ -237,8 +237,9 @@ def test_a_child_that_hangs_is_left_behind_and_named(tree: Tree) -> None:
 def test_a_crash_while_the_tree_comes_down_restarts_nothing(tree: Tree) -> None:
     tree.start_and_wait(ChildSpec("a", DiesInTeardown.start))
     assert tree.ask("supervisor", StopChildren()) == ()
-    tree.wait_for(ChildStopped)
-    assert tree.ask("supervisor", ListChildren())[0].state is ChildState.STOPPED
+    assert isinstance(tree.wait_for(ChildCrashed).error, OSError), "its end is not passed over"
+    [child] = tree.ask("supervisor", ListChildren())
+    assert child == ChildStatus("a", ChildState.STOPPED, 0, "OSError('no such luck')")
     tree.tell("supervisor", StartChild(steady("late")))
     assert [child.name for child in tree.ask("supervisor", ListChildren())] == ["a"]
     assert tree.timers.pending_delays() == []
