@@ -22,6 +22,7 @@ from hypactors.actors._runner_states import (
     StopReporting,
     TryAgain,
     Waiting,
+    describe,
 )
 from hypactors.messages import (
     ActionFinished,
@@ -35,9 +36,7 @@ from hypactors.messages import (
     Perform,
     ReconcilerReady,
     RunnerReady,
-    RunningImport,
     StopImport,
-    WaitingImport,
 )
 from hypactors.processes import (
     WORKERS_VARIABLE,
@@ -182,7 +181,7 @@ class BackfillRunner(SupervisedActor):
             case ConfigChanged(layers=layers):
                 self._config_changed(layers)
             case DescribeRun():
-                return self._describe()
+                return describe(self._state, self._provider.name)
             case StopImport(at_once=at_once):
                 if isinstance(self._state, Running):
                     self._log.info(
@@ -383,19 +382,3 @@ class BackfillRunner(SupervisedActor):
         self._on_busy(self._name, isinstance(state, Running | Reporting))
         if state is None and self._is_leaving:
             self.stop()
-
-    def _describe(self) -> RunningImport | WaitingImport | None:
-        if isinstance(self._state, Waiting):
-            key = self._state.perform.action.request_key
-            return WaitingImport(self._provider.name, key, self._state.reason)
-        if not isinstance(self._state, Running):
-            return None
-        folder, record = self._state.folder, self._state.record
-        pids = folder.pids()
-        return RunningImport(
-            provider=record.provider,
-            request_key=record.request_key,
-            run_id=folder.run_id,
-            pid=pids.import_.pid if pids is not None and pids.import_ is not None else None,
-            started_at=record.created_at,
-        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hypactors.messages import RunningImport, WaitingImport
+
 if TYPE_CHECKING:
     from hypactors.messages import ActionFinished, Perform
     from hypactors.processes import RunFolder, RunRecord
@@ -39,6 +41,24 @@ class Waiting:
 
 
 State = Running | Reporting | Waiting | None
+
+
+def describe(state: State, provider: str) -> RunningImport | WaitingImport | None:
+    """Return what a person is shown of a runner; one that only reports has nothing to show."""
+    match state:
+        case Waiting(perform=perform, reason=reason):
+            return WaitingImport(provider, perform.action.request_key, reason)
+        case Running(folder=folder, record=record):
+            pids = folder.pids()
+            return RunningImport(
+                provider=record.provider,
+                request_key=record.request_key,
+                run_id=folder.run_id,
+                pid=pids.import_.pid if pids is not None and pids.import_ is not None else None,
+                started_at=record.created_at,
+            )
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
