@@ -115,6 +115,17 @@ def remove(path: Path, *, files: Files = DISK) -> bool:
     return True
 
 
+def remove_leftovers(folder: Path, *names: str) -> None:
+    """Remove what writes of these files have left that a kill cut short; of any file without names.
+
+    For the one that writes them, while it does not. What cannot be removed stays.
+    """
+    with contextlib.suppress(OSError):
+        for path in list(folder.iterdir()):
+            if any(path.match(f"{name}.*.*.tmp") for name in names or ("*",)):
+                path.unlink(missing_ok=True)
+
+
 def fsync_dir(path: Path) -> None:
     """Make the names in a folder durable."""
     DISK.fsync(path)

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.files import ensure_private_dir, read_if_present, write_atomic
+from hypactors.files import (
+    Disk,
+    ensure_private_dir,
+    read_if_present,
+    remove_leftovers,
+    write_atomic,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,3 +89,23 @@ def test_a_missing_file_is_none_and_an_unreadable_one_an_error(tmp_path: Path) -
     assert read_if_present(tmp_path / "nothing") is None
     with pytest.raises(IsADirectoryError):
         read_if_present(tmp_path)
+
+
+def test_what_a_killed_write_has_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    class Killed(Disk):
+        def replace(self, source: Path, target: Path) -> None:  # noqa: ARG002 - it never gets there
+            raise KeyboardInterrupt
+
+        def unlink(self, path: Path) -> None:
+            """Nobody cleans up behind a killed process."""
+
+    for name in ("markers.json", "state.json"):
+        with pytest.raises(KeyboardInterrupt):
+            write_atomic(tmp_path / name, b"x", files=Killed())
+    (tmp_path / "markers.json").write_text("kept")
+    (tmp_path / "notes.tmp").write_text("somebody else's")
+    remove_leftovers(tmp_path, "markers.json")
+    assert len(list(tmp_path.glob("state.json.*.tmp"))) == 1
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["markers.json", "notes.tmp"]
+    remove_leftovers(tmp_path / "nowhere")

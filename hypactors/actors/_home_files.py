@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypactors.clock import iso_ms
 from hypactors.errors import HomeBusyError
-from hypactors.files import ensure_private_dir, read_if_present, write_atomic
+from hypactors.files import ensure_private_dir, read_if_present, remove_leftovers, write_atomic
 from hypactors.processes import FileLock, is_live_daemon
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class HomeFiles:
         return iso_ms(self._started_at)
 
     def write_pid(self) -> None:
+        remove_leftovers(self._home.run_dir)
         _write_json(self._home.pid_file, {"startedAt": self.started_at, **self._identity})
 
     def remove_pid(self) -> None:

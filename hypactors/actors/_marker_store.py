@@ -15,6 +15,7 @@ from hypactors.actions import (
     set_aside,
 )
 from hypactors.actors._names import MARKER_STORE, RECONCILER
+from hypactors.files import remove_leftovers
 from hypactors.messages import (
     DescribeMarkers,
     ForgetMarker,
@@ -76,6 +77,7 @@ class MarkerStore(SupervisedActor):
         self._damage: tuple[str, ...] = ()
 
     def setup(self) -> None:
+        remove_leftovers(self._home.control_dir, self._home.marker_file.name)
         loaded = read_markers(self._home)
         self._book = loaded.book
         self._damage = loaded.problems

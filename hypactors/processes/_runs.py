@@ -11,7 +11,7 @@ import msgspec
 
 from hypactors.clock import iso_ms
 from hypactors.errors import ImportRunError
-from hypactors.files import ensure_private_dir
+from hypactors.files import ensure_private_dir, remove_leftovers
 from hypactors.processes import _names
 from hypactors.processes._identity import is_running
 from hypactors.processes._records import (
@@ -165,6 +165,7 @@ class ProviderRuns:
 
     def settle(self, folder: RunFolder, outcome: str, settled_at: datetime) -> None:
         """Note that the outcome of a run has been recorded for good (contract §5.3)."""
+        remove_leftovers(folder.path)
         record = folder.record()
         if record is not None:
             folder.write_record(

@@ -31,9 +31,7 @@ class ImportSlots:
         with self._guard:
             if name in self._holders:
                 return True
-            is_free = len(self._holders) < self._limit
-            if is_free and not self._waiting.keys() - {name}:
-                self._waiting.pop(name, None)
+            if len(self._holders) < self._limit:  # and so nobody waits
                 self._holders.add(name)
                 return True
             self._waiting[name] = on_granted

@@ -306,3 +306,11 @@ def test_a_refusal_can_be_armed_again(stage: Stage, reconciler: Mailbox) -> None
     reconciler.next(OutcomeRecorded)
     stage.tell(MARKER_STORE, RearmMarker("backfill", KEY), RearmMarker("backfill", "nobody"))
     assert "backfill" not in json.loads(stage.home.marker_file.read_bytes())
+
+
+def test_what_a_killed_write_has_left_is_swept_away(stage: Stage) -> None:
+    stage.home.control_dir.mkdir(parents=True)
+    leftover = stage.home.marker_file.with_name("client-actions.json.123.0123456789ab.tmp")
+    leftover.write_text("{")
+    stage.start_marker_store()
+    assert not leftover.exists()

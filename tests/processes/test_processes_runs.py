@@ -28,6 +28,7 @@ from tests.processes.lab import NOW, known
 if TYPE_CHECKING:
     from hypactors.paths import HypHome
     from hypactors.processes import RunFolder
+    from tests.processes.lab import RunLab
 
 RESULT = RunResult(
     run_id="20260625T120000Z-00000a",
@@ -86,6 +87,8 @@ def test_run_record_is_on_disk_and_private(home: HypHome, runs: ProviderRuns) ->
         "state": "starting",
         "outcome": None,
         "settled_at": None,
+        "elapsed_s": 0.0,
+        "stopped_for": None,
     }
     for private in (folder.path, folder.path.parent, home.runs_dir, home.control_dir):
         assert private.stat().st_mode & 0o777 == 0o700
@@ -293,3 +296,12 @@ def test_import_without_its_launcher_is_a_live_run(home: HypHome, runs: Provider
 def test_looking_for_live_runs_creates_nothing(home: HypHome) -> None:
     assert find_live_runs(home) == []
     assert not home.root.exists()
+
+
+def test_settling_sweeps_away_what_a_killed_launcher_has_left(lab: RunLab) -> None:
+    folder = lab.record("true")
+    leftover = folder.path / "result.json.123.0123456789ab.tmp"
+    leftover.write_text("{")
+    lab.runs.settle(folder, "interrupted", NOW)
+    assert not leftover.exists()
+    assert known(folder.record()).state == "settled"

@@ -33,6 +33,9 @@ ACTORS = (
     *(f"backfill:{provider}" for provider in PLUGINS),
 )
 SETTLE_S = 90.0
+MAX_RSS = 160 << 20
+"""A mailbox that is full to the brim takes some memory, for as long as it is."""
+
 REPORT_EVERY_S = 10.0
 
 COUNTED = {
@@ -282,8 +285,13 @@ class Soak:
 
     def _judge_memory(self) -> None:
         rss, fds = self.figures.rss, self.figures.fds
-        if max(rss) > 2 * sorted(rss)[len(rss) // 2]:
-            raise Violated(f"the daemon grew to {max(rss) >> 20} MiB from {rss[0] >> 20}")
+        third = len(rss) // 3
+        early, late = sorted(rss[:third])[third // 2], sorted(rss[-third:])[third // 2]
+        if late > 1.5 * early or max(rss) > MAX_RSS:
+            raise Violated(
+                f"the daemon grew from {early >> 20} to {late >> 20} MiB, "
+                f"and to {max(rss) >> 20} at most"
+            )
         if max(fds) > min(fds) + 40:
             raise Violated(f"the daemon has up to {max(fds)} descriptors, from {min(fds)}")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import queue
+import signal
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -35,7 +38,25 @@ TRAP_S = 5.0
 INTENSITY = Intensity(max_restarts=3, period_s=60)
 BACKOFF = Backoff(initial_s=1.0, maximum_s=8.0, jitter=0.0)
 
+TEST_TRAP_S = 60.0
+"""The time trap on a whole test, for a wait that nobody thought of."""
+
 Event = TypeVar("Event")
+
+
+@pytest.fixture(autouse=True)
+def time_trap() -> Iterator[None]:
+    """Fail a test that hangs, and show where each thread was: the others still run."""
+
+    def spring(*_signal: object) -> None:
+        faulthandler.dump_traceback(all_threads=True)
+        pytest.fail(f"not over after {TEST_TRAP_S:g} s")
+
+    before = signal.signal(signal.SIGALRM, spring)
+    signal.setitimer(signal.ITIMER_REAL, TEST_TRAP_S)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 class Tree:
@@ -77,9 +98,15 @@ class Tree:
             if isinstance(event, kind):
                 return event
 
-    def states(self) -> dict[str, str]:
+    def wait_for_states(self, expected: dict[str, str], supervisor: str = "supervisor") -> None:
+        """Wait until the children of a supervisor stand as expected."""
+        deadline = time.monotonic() + TRAP_S
+        while (found := self.states(supervisor)) != expected:
+            assert time.monotonic() < deadline, f"{found} did not become {expected}"
+
+    def states(self, supervisor: str = "supervisor") -> dict[str, str]:
         """Return the state of each child by name, after all that the supervisor was told."""
-        return {child.name: str(child.state) for child in self.ask("supervisor", ListChildren())}
+        return {child.name: str(child.state) for child in self.ask(supervisor, ListChildren())}
 
     def no_event(self) -> bool:
         return self._events.empty()
@@ -118,6 +145,7 @@ class Steady(SupervisedActor):
 
     def __init__(self, context: ChildContext, log: list[str] | None = None) -> None:
         super().__init__(context)
+        self.name = context.name
         self._log = log
 
     def setup(self) -> None:

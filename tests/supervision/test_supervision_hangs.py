@@ -9,7 +9,6 @@ import pytest
 from pykka import ActorDeadError
 
 from hypactors.supervision import (
-    ActorCrashed,
     ChildContext,
     ChildCrashed,
     ChildEnded,
@@ -199,24 +198,6 @@ def test_what_was_left_behind_ends_when_it_comes_to_it(tree: Tree) -> None:
     release.set()
     thread.join(TRAP_S)
     assert log == ["a started", "a stopped"]
-
-
-# References
-
-
-@pytest.mark.parametrize("misuse", ["ask", "proxy"])
-def test_a_reference_does_not_let_an_actor_wait(tree: Tree, misuse: str) -> None:
-    tree.start_and_wait(steady("a"), steady("b"))
-    ref = tree.directory._refs["b"]
-
-    def wait(_actor: object) -> Any:
-        return ref.ask("who?", timeout=TRAP_S) if misuse == "ask" else ref.proxy()
-
-    with pytest.raises(ActorCrashed) as raised:
-        tree.ask("a", wait)
-    assert "must not ask 'Steady'" in str(raised.value.__cause__)
-    assert ref.ask("who?", timeout=TRAP_S) == ("b", 1), "the edge may"
-    tree.wait_for(RestartScheduled)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

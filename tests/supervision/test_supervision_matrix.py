@@ -1,4 +1,4 @@
-"""Every restart type, by every way of dying, under every strategy; then given up, then stopped.
+"""Every restart type, by every way of dying, under every strategy; then stopped in every way.
 
 What must follow is worked out by a small model written from the rules of OTP's supervisors, apart
 from the code. Three children a, b, c; it is always b that dies.
@@ -7,45 +7,39 @@ from the code. Three children a, b, c; it is always b that dies.
 from __future__ import annotations
 
 import enum
-import faulthandler
 import itertools
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pykka import ActorDeadError
 
 from hypactors.supervision import (
+    ActorCrashed,
     ChildCrashed,
+    ChildHung,
+    ChildLeftBehind,
+    ChildResponsive,
     ChildSpec,
     ChildStarted,
     ChildStopped,
+    ChildUnresponsive,
     EndedWithoutAWord,
     Intensity,
-    ListChildren,
     Restart,
     RestartIntensityExceeded,
     RestartScheduled,
     StartTimedOut,
     StopChildren,
     Strategy,
-    SupervisedActor,
     Supervisor,
     SupervisorGaveUp,
 )
-from tests.supervision.conftest import TRAP_S, Steady, Tree, raising, steady
+from hypactors.supervision._watch import SWEEP_S
+from tests.supervision.conftest import TRAP_S, Steady, Tree, hold, raising, steady
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterator
-
     from hypactors.supervision import ChildContext
-
-
-@pytest.fixture(autouse=True)
-def time_trap() -> Iterator[None]:
-    """Show where every thread is, and end the run, should a case ever hang."""
-    faulthandler.dump_traceback_later(12 * TRAP_S, exit=True)
-    yield
-    faulthandler.cancel_dump_traceback_later()
 
 
 class Death(enum.Enum):
@@ -53,6 +47,8 @@ class Death(enum.Enum):
     ASKED = "exception while it is asked"
     SYSTEM_EXIT = "SystemExit"
     INTERRUPT = "KeyboardInterrupt"
+    PROXY = "SystemExit in a call by a proxy"
+    HOOK = "exception in a message, and SystemExit in the failure hook"
     TEARDOWN = "exception as it stops by itself"
     SILENT = "its thread is gone without a word"
     SETUP = "exception in the setup of its next life"
@@ -69,27 +65,40 @@ FAULTS = {
     Death.ASKED: ValueError("boom"),
     Death.SYSTEM_EXIT: SystemExit(1),
     Death.INTERRUPT: KeyboardInterrupt(),
+    Death.PROXY: SystemExit(1),
+    Death.HOOK: ValueError("boom"),
     Death.TEARDOWN: OSError("as it stops"),
     Death.SETUP: OSError("as it starts"),
     Death.CONSTRUCTOR: OSError("as it is made"),
 }
 
 
+class Shutdown(enum.Enum):
+    ASKED = "the children, by a question"
+    HURRIED = "the children, within a time"
+    STOPPED = "the supervisor, which stops them"
+    CRASHED = "the supervisor dies itself"
+    HANGING = "the children, one of which hangs"
+
+
 class Fragile(Steady):
     """Dies as it is told to; a later life may die as it starts."""
 
-    def __init__(self, context: ChildContext, log: list[str], death: Death) -> None:
+    def __init__(
+        self, context: ChildContext, log: list[str], death: Death, go_on: threading.Event
+    ) -> None:
         if death is Death.CONSTRUCTOR and context.incarnation == 2:
             raise FAULTS[death]
         super().__init__(context, log)
         self._death = death
+        self._go_on = go_on
 
     def setup(self) -> None:
         if self._context.incarnation == 2:
             if self._death is Death.SETUP:
                 raise FAULTS[self._death]
             if self._death is Death.SLOW_SETUP:
-                self.actor_stopped.wait(0.2)  # long for a budget that a manual clock ends at once
+                self._go_on.wait(TRAP_S)
         super().setup()
 
     def receive(self, message: Any) -> Any:
@@ -98,32 +107,36 @@ class Fragile(Steady):
             return None
         return super().receive(message)
 
+    def die_of(self, error: BaseException) -> None:
+        raise error
+
+    def on_failure(self, *_error: object) -> None:
+        if self._death is Death.HOOK:
+            raise SystemExit
+
     def teardown(self) -> None:
         if self._death is Death.TEARDOWN and self._context.incarnation == 1:
             raise FAULTS[self._death]
         super().teardown()
 
 
-def fragile(log: list[str], restart: Restart, death: Death) -> ChildSpec:
-    return ChildSpec(
-        "b", lambda context: Fragile.start(context, log, death), restart=restart, start_s=1000.0
-    )
+def fragile(log: list[str], restart: Restart, death: Death) -> tuple[ChildSpec, threading.Event]:
+    """Return b, and the event that ends a setup which takes too long."""
+    go_on = threading.Event()
+
+    def factory(context: ChildContext) -> Any:
+        return Fragile.start(context, log, death, go_on)
+
+    return ChildSpec("b", factory, restart=restart, start_s=1000.0), go_on
 
 
 def thread_of(tree: Tree, name: str) -> threading.Thread:
-    found: list[threading.Thread] = []
-
-    def note(_actor: SupervisedActor) -> None:
-        import threading  # noqa: PLC0415 - for its function; the type is imported for checking
-
-        found.append(threading.current_thread())
-
-    tree.ask(name, note)
-    return found[0]
+    thread: threading.Thread = tree.ask(name, lambda _actor: threading.current_thread())
+    return thread
 
 
-def bring_about(tree: Tree, death: Death) -> None:
-    """Let b die, and wait until its supervisor has heard of it."""
+def kill(tree: Tree, death: Death) -> None:
+    """Let b die, or what comes first: die in a life the next of which dies in its own way."""
     match death:
         case Death.STOP | Death.TEARDOWN:
             tree.tell("b", lambda actor: actor.stop())
@@ -133,12 +146,20 @@ def bring_about(tree: Tree, death: Death) -> None:
             thread.join(TRAP_S)
             tree.timers.advance(1.0)
         case Death.ASKED:
-            with pytest.raises(Exception, match="b crashed"):
+            with pytest.raises(ActorCrashed, match="b crashed"):
                 tree.ask("b", raising(FAULTS[death]))
+        case Death.PROXY:
+            with pytest.raises(ActorCrashed, match="b crashed"):
+                tree.directory._refs["b"].proxy().die_of(FAULTS[death]).get(timeout=TRAP_S)
         case Death.SETUP | Death.CONSTRUCTOR | Death.SLOW_SETUP:
             tree.tell("b", raising(ValueError("its first life")))
         case _:
             tree.tell("b", raising(FAULTS[death]))
+
+
+def bring_about(tree: Tree, death: Death) -> None:
+    """Let b die, and wait until its supervisor has heard of it."""
+    kill(tree, death)
     if death is Death.STOP:
         return
     crash = tree.wait_for(ChildCrashed)
@@ -192,37 +213,51 @@ def let_back_offs_pass(tree: Tree, death: Death) -> None:
     """Let b come back, and if it dies as it starts, once more."""
     tree.wait_for(RestartScheduled)
     tree.timers.advance(1.0)
-    if death in OF_THE_NEXT_LIFE:
-        if death is Death.SLOW_SETUP:
-            while tree.states()["b"] != "starting":
-                pass
-            tree.timers.advance(1000.0)
-        crash = tree.wait_for(ChildCrashed)
-        if death is Death.SLOW_SETUP:
-            assert isinstance(crash.error, StartTimedOut)
-        else:
-            assert crash.error is FAULTS[death]
-        delay_s = tree.wait_for(RestartScheduled).delay_s
-        tree.timers.advance(delay_s)
+    if death not in OF_THE_NEXT_LIFE:
+        return
+    if death is Death.SLOW_SETUP:
+        while tree.states()["b"] != "starting":
+            pass
+        tree.timers.advance(1000.0)
+    crash = tree.wait_for(ChildCrashed)
+    if death is Death.SLOW_SETUP:
+        assert isinstance(crash.error, StartTimedOut)
+    else:
+        assert crash.error is FAULTS[death]
+    tree.timers.advance(tree.wait_for(RestartScheduled).delay_s)
 
 
-def wait_until_quiet(tree: Tree, expected: dict[str, int]) -> dict[str, int]:
-    """Wait for the last child of the group that comes back, then ask all who they are."""
-    goal = {name: "running" if life else "stopped" for name, life in expected.items()}
-    while tree.states() != goal:
-        tree.wait_for(ChildStarted)
-    return {
-        name: tree.ask(name, "who?")[1] if state == "running" else 0 for name, state in goal.items()
-    }
+def shut_down(tree: Tree, shutdown: Shutdown) -> None:
+    match shutdown:
+        case Shutdown.ASKED:
+            assert tree.ask("supervisor", StopChildren()) == ()
+        case Shutdown.HURRIED:
+            assert tree.ask("supervisor", StopChildren(within_s=TRAP_S)) == ()
+        case Shutdown.STOPPED:
+            assert tree.directory._refs["supervisor"].stop(timeout=TRAP_S)
+        case Shutdown.CRASHED:
+            tree.tell("supervisor", raising)  # nothing that it knows
+            assert isinstance(tree.wait_for_end().error, TypeError)
+        case Shutdown.HANGING:
+            thread, release = thread_of(tree, "a"), hold(tree, "a")
+            assert tree.ask("supervisor", StopChildren()) == ("a",)
+            assert tree.wait_for(ChildLeftBehind).name == "a"
+            release.set()
+            thread.join(TRAP_S)
+    assert [tree.tell(name, "are you there?") for name in "abc"] == [False] * 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("shutdown", Shutdown, ids=case_name)
 @pytest.mark.parametrize(("strategy", "restart", "death"), CASES, ids=case_name)
 def test_what_follows_a_death(
-    tree: Tree, strategy: Strategy, restart: Restart, death: Death
+    tree: Tree, strategy: Strategy, restart: Restart, death: Death, shutdown: Shutdown
 ) -> None:
     log: list[str] = []
+    b, go_on = fragile(log, restart, death)
+    budget_s = 0.002 if shutdown is Shutdown.HANGING else TRAP_S
     tree.start_and_wait(
-        steady("a", log), fragile(log, restart, death), steady("c", log), strategy=strategy
+        steady("a", log, shutdown_s=budget_s), b, steady("c", log), strategy=strategy
     )
     expected = lives_after(strategy, restart, death)
     bring_about(tree, death)
@@ -230,14 +265,16 @@ def test_what_follows_a_death(
         let_back_offs_pass(tree, death)
     else:
         tree.wait_for(ChildStopped)
-    assert wait_until_quiet(tree, expected) == expected
+    go_on.set()
+    tree.wait_for_states({name: "running" if expected[name] else "stopped" for name in "abc"})
+    lives = {name: tree.ask(name, "who?")[1] for name in "abc" if expected[name]}
+    assert lives == {name: life for name, life in expected.items() if life}
     log.clear()
-    assert tree.ask("supervisor", StopChildren()) == ()
-    alive = [name for name in "cba" if expected[name]]
-    assert log == [f"{name} stopped" for name in alive]
-    assert {child.state for child in tree.ask("supervisor", ListChildren())} == {"stopped"}
+    shut_down(tree, shutdown)
+    assert log == [f"{name} stopped" for name in "cba" if expected[name]]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(("strategy", "restart", "death"), CASES, ids=case_name)
 def test_what_follows_a_death_too_many(
     tree: Tree, strategy: Strategy, restart: Restart, death: Death
@@ -245,11 +282,12 @@ def test_what_follows_a_death_too_many(
     """With no restart allowed: the parent's restart of the supervisor makes all anew, or none."""
     log: list[str] = []
     given_up: list[SupervisorGaveUp] = []
+    b, _ = fragile(log, restart, death)
 
     def inner(context: ChildContext) -> Any:
         return Supervisor.start(
             context,
-            children=[steady("a", log), fragile(log, restart, death), steady("c", log)],
+            children=[steady("a", log), b, steady("c", log)],
             timers=tree.timers,
             observe=lambda event: (
                 given_up.append(event) if isinstance(event, SupervisorGaveUp) else None
@@ -259,24 +297,13 @@ def test_what_follows_a_death_too_many(
         )
 
     tree.start_and_wait(ChildSpec("inner", inner, restart=Restart.TRANSIENT))
-    while not tree.directory.tell("c", "are you there?"):
-        pass
-    first = death if death not in OF_THE_NEXT_LIFE else Death.RECEIVE
+    all_up = dict.fromkeys("abc", "running")
+    tree.wait_for_states(all_up, "inner")
     log.clear()
-    if first is Death.SILENT:
-        thread = thread_of(tree, "b")
-        tree.tell("b", Death.SILENT)
-        thread.join(TRAP_S)
-        tree.timers.advance(1.0)
-    elif first in (Death.STOP, Death.TEARDOWN):
-        tree.tell("b", lambda actor: actor.stop())
-    else:
-        tree.tell("b", raising(FAULTS[first]))
+    kill(tree, death)
+    first = Death.RECEIVE if death in OF_THE_NEXT_LIFE else death
     if not comes_back(restart, first):
-        while (
-            next(c for c in tree.ask("inner", ListChildren()) if c.name == "b").state != "stopped"
-        ):
-            pass
+        tree.wait_for_states({**all_up, "b": "stopped"}, "inner")
         assert not given_up
         return
     crash = tree.wait_for(ChildCrashed)
@@ -286,6 +313,33 @@ def test_what_follows_a_death_too_many(
     assert [line for line in log if not line.startswith("b")] == ["c stopped", "a stopped"]
     tree.timers.advance(tree.wait_for(RestartScheduled).delay_s)
     assert tree.wait_for(ChildStarted).name == "inner"
-    while not tree.directory.tell("c", "are you there?"):
-        pass
+    tree.wait_for_states(all_up, "inner")
     assert tree.ask("a", "who?") == ("a", 1), "all of its children are new"
+
+
+@pytest.mark.parametrize("restart", Restart, ids=case_name)
+@pytest.mark.parametrize("strategy", Strategy, ids=case_name)
+def test_what_follows_a_hang(tree: Tree, strategy: Strategy, restart: Restart) -> None:
+    """Nothing can end a thread: a permanent one that hangs is the end of its supervisor."""
+    log: list[str] = []
+    b = steady("b", log, restart=restart, hang_after_s=2.0, lost_after_s=4.0, shutdown_s=0.002)
+    tree.start_and_wait(steady("a", log), b, steady("c", log), strategy=strategy)
+    thread, release = thread_of(tree, "b"), hold(tree, "b")
+    log.clear()
+    for _ in range(8):
+        tree.timers.advance(SWEEP_S)
+        tree.states()
+    assert tree.wait_for(ChildUnresponsive).name == "b"
+    if restart is not Restart.PERMANENT:
+        release.set()
+        assert tree.wait_for(ChildResponsive).name == "b"
+        assert tree.ask("b", "who?") == ("b", 1)
+        return
+    with pytest.raises(ActorDeadError):
+        tree.timers.advance(SWEEP_S)
+        tree.states()
+    assert tree.wait_for(ChildLeftBehind).name == "b"
+    assert isinstance(tree.wait_for_end().error, ChildHung)
+    assert log == ["c stopped", "a stopped"]
+    release.set()
+    thread.join(TRAP_S)
