@@ -335,8 +335,8 @@ def test_what_follows_a_hang(tree: Tree, strategy: Strategy, restart: Restart) -
         assert tree.wait_for(ChildResponsive).name == "b"
         assert tree.ask("b", "who?") == ("b", 1)
         return
+    tree.timers.advance(SWEEP_S)
     with pytest.raises(ActorDeadError):
-        tree.timers.advance(SWEEP_S)
         tree.states()
     assert tree.wait_for(ChildLeftBehind).name == "b"
     assert isinstance(tree.wait_for_end().error, ChildHung)
