@@ -138,6 +138,7 @@ class BackfillRunner(SupervisedActor):
 
         The slot of that life is given back only when nothing is: somebody may wait for it.
         """
+        self._runs.sweep()
         found = [(folder, inspect(folder)) for folder in self._runs.unsettled()]
         is_any_live = any(not state.is_over for _, state in found)
         for folder, state in found:

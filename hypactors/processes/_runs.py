@@ -155,6 +155,11 @@ class ProviderRuns:
         """Return all run folders, newest first."""
         return sorted(_run_folders(self.path), key=lambda run: run.run_id, reverse=True)
 
+    def sweep(self) -> None:
+        """Remove what a kill has left of records that were being written; by the runner alone."""
+        for run in self.runs():
+            remove_leftovers(run.path, _names.RUN_FILE)
+
     def unsettled(self) -> list[RunFolder]:
         """Return the runs whose outcome is not recorded yet, newest first.
 

@@ -305,3 +305,15 @@ def test_settling_sweeps_away_what_a_killed_launcher_has_left(lab: RunLab) -> No
     lab.runs.settle(folder, "interrupted", NOW)
     assert not leftover.exists()
     assert known(folder.record()).state == "settled"
+
+
+def test_a_record_that_was_never_finished_is_swept_away(lab: RunLab) -> None:
+    """There is no run to settle then: nothing was started."""
+    folder = lab.record("true")
+    (folder.path / "run.json").unlink()
+    leftover = folder.path / "run.json.123.0123456789ab.tmp"
+    others = folder.path / "pid.json.123.0123456789ab.tmp"
+    leftover.write_text("{")
+    others.write_text("the launcher may be writing it")
+    lab.runs.sweep()
+    assert (leftover.exists(), others.exists()) == (False, True)

@@ -232,7 +232,16 @@ class Soak:
         self.figures.fds.append(process.num_fds())
 
     def _come_to_rest(self) -> None:
+        """Let every action be done, and import what was written while an import ran already."""
         (self.world.home.root / "calm").touch()
+        self._wait_for_rest()
+        before = self.world.marker_of("claude")["run_id"]
+        units = [["backfill", PLUGINS["claude"]]]
+        control.request(self.world.home, "actions.forget", {"units": units}, timeout_s=5)
+        eventually(lambda: self.world.marker_of("claude").get("run_id") not in {None, before})
+        self._wait_for_rest()
+
+    def _wait_for_rest(self) -> None:
         deadline = time.monotonic() + SETTLE_S
         wanted = dict.fromkeys(PLUGINS.values(), "done")
         while self.world.statuses() != wanted or self.world.live_runs():

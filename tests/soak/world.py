@@ -172,6 +172,12 @@ class World:
         bucket = self.machine.markers().get("backfill", {})
         return {key: marker.get("status") for key, marker in bucket.items()}
 
+    def marker_of(self, provider: str) -> dict[str, Any]:
+        found: dict[str, Any] = (
+            self.machine.markers().get("backfill", {}).get(PLUGINS[provider], {})
+        )
+        return found
+
     def leftovers(self) -> list[str]:
         """Return what a daemon that has stopped must not leave."""
         left = [f"lock of {p} is held" for p in PLUGINS if not is_free(self.home.import_lock(p))]
