@@ -198,6 +198,18 @@ class World:
         folder = self.home.root / "parts"
         return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
 
+    def import_anew(self, home: str) -> None:
+        """Import all transcripts into another home, undisturbed, however long that takes."""
+        subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "hypactors"),
+                *("backfill", "claude", "--retention-days", "3650"),
+            ],
+            env={**self.machine.environ, "HYP_HOME": home},
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+
     def rows(self, **environ: str) -> tuple[int, set[str]]:
         sql = "select part_id from ai_gateway_messages"
         found = self.machine.hyp("query", "sql", sql, "--json", **environ)
