@@ -19,12 +19,29 @@ commands:
   actions    what the config has this machine do, why, and once more
   query      ask the local cache with SQL
   config     show the config that is in force, or check a document
+  join       enrol this machine with a central server
+  leave      take this machine out of its fleet
+  sync       what would leave this machine for the server, and let it go
+  forward    send new rows to the server once, by hand
+  central    run a central server of your own, and administer it
 
   hyp --version            print the version
   hyp <command> --help     what a command takes
 """
 
-COMMANDS = ("actions", "backfill", "config", "daemon", "query", "status")
+COMMANDS = (
+    "actions",
+    "backfill",
+    "central",
+    "config",
+    "daemon",
+    "forward",
+    "join",
+    "leave",
+    "query",
+    "status",
+    "sync",
+)
 
 
 def main() -> int:
@@ -71,8 +88,18 @@ def _run_command(command: str, arguments: list[str]) -> int:
                 from hypactors.cli.backfill import main as run_command
             case "actions":
                 from hypactors.cli.actions import main as run_command
+            case "central":
+                from hypactors.cli.central import main as run_command
             case "config":
                 from hypactors.cli.config import main as run_command
+            case "forward":
+                from hypactors.cli.forward import main as run_command
+            case "join":
+                from hypactors.cli.join import main as run_command
+            case "leave":
+                from hypactors.cli.leave import main as run_command
+            case "sync":
+                from hypactors.cli.sync import main as run_command
             case _:
                 from hypactors.cli.query import main as run_command
         return run_command(arguments, os.environ)
