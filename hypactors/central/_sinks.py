@@ -69,9 +69,11 @@ def _read_sinks(document: ConfigDocument, home: HypHome) -> list[CentralSink | S
     for name, sink in document.sinks.items():
         if not isinstance(sink, RequestSink) or sink.plugin != CENTRAL_PLUGIN:
             continue
+        if not is_active:
+            reason = f"sinks.{name}: needs the plugin {CENTRAL_PLUGIN}, which is not enabled"
+            read.append(SinkFault(name, reason))
+            continue
         try:
-            if not is_active:
-                raise _UnusableSinkError(f"needs the plugin {CENTRAL_PLUGIN}, which is not enabled")
             read.append(_read_sink(name, sink.config or {}, home))
         except _UnusableSinkError as fault:
             read.append(SinkFault(name, f"sinks.{name}: {fault}"))
