@@ -158,9 +158,43 @@ class StageConfig:
 
 @dataclass(frozen=True, slots=True)
 class ConfigStaged:
-    """What became of a ``StageConfig``."""
+    """What became of a ``StageConfig`` of that etag."""
 
     result: StageResult
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReady:
+    """The central link (re)started: it knows no config."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetToSeed:
+    """Forget every config but the seed, which was just written or just deleted, and take that up.
+
+    Asked by the edge; the answer says whether a config of the server was superseded.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeLink:
+    """Ask the central link for its ``LinkState``, or None when there is no server to poll."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """How the link to the central server is. Times are ISO-8601 in UTC."""
+
+    sink: str
+    url: str
+    fleet: str
+    gateway_id: str | None = None
+    polled_at: str | None = None
+    succeeded_at: str | None = None
+    failures: int = 0
+    error: str | None = None
+    next_poll_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,7 @@ class HypHome:
         self.control_socket = self.run_dir / "control.sock"
         self.control_address = self.run_dir / "control.json"
 
-        self.identity_file = (
-            self.state_root / "plugins" / "@hypaware" / "central" / "identity.json"
-        )
+        self.identity_file = self.state_root / "plugins" / "@hypaware" / "central" / "identity.json"
 
         self.log_file = self.state_root / "logs" / "daemon.log"
 

@@ -18,11 +18,13 @@ from hypactors.messages import (
     ConfigConfirmed,
     ConfigStaged,
     DescribeConfig,
+    LinkReady,
     PollFailed,
     PollSucceeded,
     ReconcileRequested,
     ReconcilerReady,
     ReloadRequested,
+    ResetToSeed,
     RunnerMissed,
     StageConfig,
 )
@@ -86,10 +88,12 @@ class ConfigControl(SupervisedActor):
         # that the crash swallowed comes again this way.
         self._announce("boot-already-confirmed")
 
-    def receive(self, message: Any) -> Any:
+    def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
         match message:
             case ReconcilerReady():
                 self._announce("boot-already-confirmed")
+            case LinkReady():
+                self._directory.tell(CENTRAL_LINK, self._config)
             case PollSucceeded(revision=revision):
                 if revision in (None, self._engine.revision):
                     self._confirm_poll()
@@ -103,6 +107,8 @@ class ConfigControl(SupervisedActor):
                 self._reload()
             case RunnerMissed():
                 self._on_layers(self._config.layers)
+            case ResetToSeed():
+                return self._reset_to_seed()
             case DescribeConfig():
                 return self._config
             case _:
@@ -130,7 +136,7 @@ class ConfigControl(SupervisedActor):
 
     def _stage(self, message: StageConfig) -> None:
         result = self._engine.stage(message.document, message.etag)
-        self._directory.tell(CENTRAL_LINK, ConfigStaged(result))
+        self._directory.tell(CENTRAL_LINK, ConfigStaged(result, message.etag))
         if result.is_restart_wanted:
             self._staged_restart("config_applied")
 
@@ -152,6 +158,13 @@ class ConfigControl(SupervisedActor):
         self._take_up_active()
         self._announce(reason)
         self._log.info("daemon.restart_completed", hyp_reason=reason)
+
+    def _reset_to_seed(self) -> bool:
+        """Begin anew from the seed, or as a machine that never joined when there is none."""
+        is_superseded = self._engine.reset_to_seed()
+        self._take_up_active()
+        self._announce("reset_to_seed")
+        return is_superseded
 
     def _take_up_active(self) -> None:
         self._engine.restart_completed()

@@ -40,6 +40,11 @@ class IdentityKeeper:
         self._clock = clock
         self._identity: Identity | None = None
         self._refreshing: asyncio.Task[str] | None = None
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Write nothing any more: the machine may be leaving, and what is under way comes late."""
+        self._is_closed = True
 
     @property
     def gateway_id(self) -> str | None:
@@ -116,6 +121,8 @@ class IdentityKeeper:
 
     def _keep(self, identity: Identity) -> None:
         path = self._sink.identity_path
+        if self._is_closed:
+            raise IdentityError("the identity is not kept any more")
         try:
             write_identity(path, identity)
         except OSError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hypactors.central._backoff import ladder_s, parse_retry_after, wait_s
+from hypactors.central._backoff import LADDER_S, ladder_s, parse_retry_after, wait_s
 from hypactors.central._identity import IdentityError
 from hypactors.central._reply import LARGEST_BODY, CentralUnreachableError
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from hypactors.central.client import CentralClient
 
 _NOT_REGISTERED_WAIT_S = 300.0
-LONGEST_THROTTLE_S = 3600.0
-"""A server that asks for more patience than this is not taken at its word."""
+LONGEST_THROTTLE_S = LADDER_S[-1]
+"""A server that asks for more patience is not taken at its word: a trial that no poll ends in time
+is lost."""
 
 _OK, _NOT_MODIFIED, _UNAUTHORIZED, _NOT_FOUND = 200, 304, 401, 404
 _THROTTLED = frozenset({429, 503})

@@ -6,6 +6,7 @@ by prompts and scripts, many times a minute.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
@@ -79,33 +80,12 @@ def _run_command(command: str, arguments: list[str]) -> int:
     from hypactors.errors import HypError, UsageError
 
     try:
-        match command:
-            case "daemon":
-                from hypactors.cli.daemon import main as run_command
-            case "status":
-                from hypactors.cli.status import main as run_command
-            case "backfill":
-                from hypactors.cli.backfill import main as run_command
-            case "actions":
-                from hypactors.cli.actions import main as run_command
-            case "central":
-                from hypactors.cli.central import main as run_command
-            case "config":
-                from hypactors.cli.config import main as run_command
-            case "forward":
-                from hypactors.cli.forward import main as run_command
-            case "join":
-                from hypactors.cli.join import main as run_command
-            case "leave":
-                from hypactors.cli.leave import main as run_command
-            case "sync":
-                from hypactors.cli.sync import main as run_command
-            case _:
-                from hypactors.cli.query import main as run_command
-        return run_command(arguments, os.environ)
+        module = importlib.import_module(f"hypactors.cli.{command}")
+        code: int = module.main(arguments, os.environ)
     except UsageError as error:
         sys.stderr.write(f"hyp {command}: {error}\n")
         return 2
     except HypError as error:
         sys.stderr.write(f"hyp {command}: {error}\n")
         return 1
+    return code

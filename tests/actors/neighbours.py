@@ -23,7 +23,7 @@ E1 = StageConfig(served(entry(window_days=1)), "E1")
 E2 = StageConfig(served(entry(window_days=2)), "E2")
 E3 = StageConfig(served(entry(window_days=3)), "E3")
 
-APPLIED = ConfigStaged(StageResult("applied"))
+APPLIED = ConfigStaged(StageResult("applied"), "E1")
 
 
 class Neighbours:

@@ -19,11 +19,18 @@ import structlog
 
 from hypactors.actions import ProviderRef, import_environ, runner_name
 from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
+from hypactors.actors._central_link import CentralLink
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
 from hypactors.actors._limit_guard import LimitSettings
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
-from hypactors.actors._names import CONFIG_CONTROL, CONTROL_ENDPOINT, MARKER_STORE, RECONCILER
+from hypactors.actors._names import (
+    CENTRAL_LINK,
+    CONFIG_CONTROL,
+    CONTROL_ENDPOINT,
+    MARKER_STORE,
+    RECONCILER,
+)
 from hypactors.actors._reconciler import Reconciler
 from hypactors.clock import ManualClock
 from hypactors.config import (
@@ -39,6 +46,7 @@ from hypactors.messages import (
     ConfigChanged,
     ConfigConfirmed,
     DescribeConfig,
+    DescribeLink,
     DescribeMarkers,
     DescribeRun,
     OutcomeRecorded,
@@ -58,6 +66,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from hypactors.actions import Handler, ProviderFault, Unit
+    from hypactors.actors._central_poller import Poller
     from hypactors.actors._reconciler_states import Settled
     from hypactors.config import Layers
     from hypactors.messages import ActionFinished
@@ -85,6 +94,7 @@ HARMLESS: dict[str, object] = {
     MARKER_STORE: DescribeMarkers(),
     CONFIG_CONTROL: DescribeConfig(),
     RECONCILER: RunnerReady("nobody"),
+    CENTRAL_LINK: DescribeLink(),
     RUNNER: DescribeRun(),
 }
 """What each actor can be asked so that nothing follows: the answer comes after all before it."""
@@ -240,6 +250,18 @@ class Stage:
             new_token=self._next_token,
             daemon_run_id="daemon-1",
             on_busy=lambda name, is_busy: self.busy.append((name, is_busy)),
+        )
+
+    def start_central_link(self, poller: Poller) -> None:
+        self._start(
+            CENTRAL_LINK,
+            CentralLink,
+            home=self.home,
+            directory=self.directory,
+            clock=self.clock,
+            timers=self.timers,
+            random=lambda: 0.0,
+            poller=poller,
         )
 
     def start_control_endpoint(self, operations: Mapping[str, Operation]) -> None:

@@ -78,7 +78,7 @@ def test_a_window_that_runs_out_brings_the_config_before_back(
         assert (state[record]["etag"], state[record]["reason"]) == ("E2", "probation_expired")
 
     stage.tell(CONFIG_CONTROL, PollSucceeded(), E2)
-    assert near.link.all() == [ConfigStaged(StageResult("skipped_bad_etag"))]
+    assert near.link.all() == [ConfigStaged(StageResult("skipped_bad_etag"), "E2")]
     assert near.reconciler.all() == []
     keep(stage, E3)
 

@@ -289,7 +289,7 @@ def throttled(retry_after_s: float | None) -> PollFailure:
         (throttled(7), 3, 42, 7),
         (throttled(0), 1, 42, 30),
         (throttled(None), 2, 42, 60),
-        (throttled(10**8), 1, 42, 3600),
+        (throttled(10**8), 1, 42, 300),
         (PollFailure(Failure.NOT_REGISTERED, ""), 1, 42, 300),
         (PollFailure(Failure.NOT_REGISTERED, ""), 1, 900, 900),
         *(
