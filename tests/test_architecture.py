@@ -166,9 +166,7 @@ def test_only_the_command_line_imports_the_cache() -> None:
 
 def test_only_the_command_line_imports_the_server() -> None:
     users = {
-        part_of(path)
-        for path in FILES
-        if any(each.part == "central.server" for each in ours(path))
+        part_of(path) for path in FILES if any(each.part == "central.server" for each in ours(path))
     }
     assert users <= {"cli"}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pykka import ActorDeadError, Timeout
 
+from hypactors.actors._central_poller import ThreadPoller
 from hypactors.actors._daemon_events import (
     DaemonEvent,
     ReloadSignalled,
@@ -23,10 +24,10 @@ from hypactors.actors._home_files import DaemonState, HomeFiles, own_home
 from hypactors.actors._names import CONFIG_CONTROL
 from hypactors.actors._operations import operations
 from hypactors.actors._reconciler_states import Settled
-from hypactors.actors._system import (
+from hypactors.actors._system import System
+from hypactors.actors._system_context import (
     ConfigAdopted,
     RestartWanted,
-    System,
     SystemContext,
     TreeIsLost,
     TreeIsUp,
@@ -205,6 +206,7 @@ class Daemon:
             daemon_run_id=self._run_id,
             engine=self._engine,
             watch=watch,
+            new_poller=lambda: ThreadPoller(self._clock),
             exit_on_apply=self._exit_on_apply,
             log=self._log,
         )

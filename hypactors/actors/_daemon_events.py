@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hypactors.actors._system import SystemEvent
+from hypactors.actors._system_context import SystemEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

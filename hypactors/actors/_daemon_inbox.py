@@ -6,7 +6,7 @@ import queue
 from typing import TYPE_CHECKING
 
 from hypactors.actors._daemon_events import DaemonEvent, StopRequested
-from hypactors.actors._system import TreeIsLost
+from hypactors.actors._system_context import TreeIsLost
 
 if TYPE_CHECKING:
     from hypactors.actors._heart import Heart

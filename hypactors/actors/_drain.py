@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hypactors.actors._daemon_events import StopRequested
-from hypactors.actors._system import TreeIsLost
+from hypactors.actors._system_context import TreeIsLost
 from hypactors.messages import StopImport
 
 if TYPE_CHECKING:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
 from hypactors.actions import Unit
-from hypactors.actors._names import MARKER_STORE, RECONCILER
+from hypactors.actors._names import CENTRAL_LINK, CONFIG_CONTROL, MARKER_STORE, RECONCILER
 from hypactors.actors._system import ASK_TIMEOUT_S
 from hypactors.clock import iso_ms
 from hypactors.errors import ControlError
 from hypactors.messages import (
+    DescribeLink,
     DescribeMarkers,
     DescribeRun,
     DescribeWaits,
     ForgetMarker,
     ReconcileRequested,
+    ResetToSeed,
     RetryRequested,
     RunningImport,
     WaitingImport,
@@ -36,8 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hypactors.actions import MarkerBook
-    from hypactors.actors._system import System, SystemContext
-    from hypactors.messages import Waits
+    from hypactors.actors._system import System
+    from hypactors.actors._system_context import SystemContext
+    from hypactors.messages import LinkState, Waits
     from hypactors.status import Report
     from hypactors.supervision import ChildStatus
 
@@ -71,6 +75,7 @@ def operations(
             },
             waiting=_turns(system)
             | {run.request_key: run.reason for run in imports if isinstance(run, WaitingImport)},
+            link=_link(system),
         )
         return collect_report(
             context.home,
@@ -88,9 +93,15 @@ def operations(
             "waits_for": _names(system),
         }
 
-    def reload_config(_args: Mapping[str, Any]) -> object:
-        reload()
-        return {}
+    def reload_config(args: Mapping[str, Any]) -> object:
+        if args.get("reset_to_seed") is not True:
+            reload()
+            return {}
+        directory = system.directory
+        superseded = directory.ask(CONFIG_CONTROL, ResetToSeed(), timeout_s=ASK_TIMEOUT_S)
+        # It answers after it was told: from here on nothing is sent in the name of before.
+        directory.ask(CENTRAL_LINK, DescribeLink(), timeout_s=ASK_TIMEOUT_S)
+        return {"superseded": superseded}
 
     return {
         "ping": ping,
@@ -162,6 +173,16 @@ def _turns(system: System) -> dict[str, str]:
     """Return what units that wait for their turn wait for, by request key."""
     waits: Waits = system.directory.ask(RECONCILER, DescribeWaits(), timeout_s=ASK_TIMEOUT_S)
     return {unit.request_key: f"its turn at {iso_ms(at)}" for unit, at in waits.turns.items()}
+
+
+def _link(system: System) -> Mapping[str, Any] | None:
+    try:
+        state: LinkState | None = system.directory.ask(
+            CENTRAL_LINK, DescribeLink(), timeout_s=ASK_TIMEOUT_S
+        )
+    except (ActorDeadError, Timeout):
+        return None  # being restarted
+    return None if state is None else asdict(state)
 
 
 def _units(args: Mapping[str, Any]) -> tuple[Unit, ...]:

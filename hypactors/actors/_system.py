@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
@@ -16,11 +15,13 @@ from hypactors.actions import (
     runner_name,
 )
 from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
+from hypactors.actors._central_link import CentralLink
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
 from hypactors.actors._limit_guard import LimitSettings
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import (
+    CENTRAL_LINK,
     CONFIG_CONTROL,
     CONTROL_ENDPOINT,
     MARKER_STORE,
@@ -28,7 +29,15 @@ from hypactors.actors._names import (
     SUPERVISOR,
 )
 from hypactors.actors._reconciler import Reconciler
-from hypactors.actors._reconciler_states import Settled
+from hypactors.actors._system_context import (
+    ConfigAdopted,
+    RestartWanted,
+    RunnersChanged,
+    SystemContext,
+    SystemEvent,
+    TreeIsLost,
+    TreeIsUp,
+)
 from hypactors.messages import (
     ConfigChanged,
     DescribeConfig,
@@ -62,74 +71,13 @@ from hypactors.supervision import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from structlog.typing import FilteringBoundLogger
-
-    from hypactors.actions import ProviderFault, ProviderRef, Unit
-    from hypactors.clock import Clock
-    from hypactors.config import ApplyEngine, Layers
-    from hypactors.paths import HypHome
-    from hypactors.processes import RunWatch
+    from hypactors.actions import ProviderRef, Unit
+    from hypactors.config import Layers
     from hypactors.settings import Settings
     from hypactors.supervision import ChildStatus, Notice, SupervisionEvent
 
 ASK_TIMEOUT_S = 2.0
 """How long the edge waits for one actor. Actors answer from memory, in microseconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeIsUp:
-    """Every actor has finished its setup."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeIsLost:
-    """The supervisor itself ended; nothing of the daemon works any more."""
-
-    error: BaseException | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunnersChanged:
-    """A runner became busy or idle."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigAdopted:
-    """Another config is in force, or the same one is confirmed now."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestartWanted:
-    """A config was applied or rolled back, and the program is to be started anew for it."""
-
-    reason: str
-
-
-SystemEvent = TreeIsUp | TreeIsLost | RunnersChanged | ConfigAdopted | RestartWanted | Settled
-
-
-@dataclass(frozen=True, slots=True)
-class SystemContext:
-    """What the whole tree shares. ``random`` is in [0, 1); ``new_token`` gives six hex digits.
-
-    ``engine`` has been evaluated at boot and knows its checks. ``watch`` outlives a tree that is
-    built anew. Both belong to the tree while one runs.
-    """
-
-    home: HypHome
-    environ: Mapping[str, str]
-    settings: Settings
-    providers: Sequence[ProviderRef]
-    faults: Sequence[ProviderFault]
-    import_command: tuple[str, ...]
-    clock: Clock
-    random: Callable[[], float]
-    new_token: Callable[[], str]
-    daemon_run_id: str
-    engine: ApplyEngine
-    watch: RunWatch
-    exit_on_apply: bool
-    log: FilteringBoundLogger
 
 
 class System:
@@ -272,6 +220,19 @@ class System:
                     place_s=self._place_s,
                     random=shared.random,
                     on_settled=self._post,
+                    log=shared.log,
+                ),
+            ),
+            ChildSpec(
+                CENTRAL_LINK,
+                lambda context: CentralLink.start(
+                    context,
+                    home=shared.home,
+                    directory=self.directory,
+                    clock=shared.clock,
+                    timers=self._timers,
+                    random=shared.random,
+                    poller=shared.new_poller(),
                     log=shared.log,
                 ),
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import read_markers, request_keys
 from hypactors.config import (
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ConfigLayersRow,
         ConfigRow,
         DroppedRow,
+        LinkRow,
         PluginRow,
         ProbationRow,
         RemoteConfigRow,
@@ -114,6 +115,7 @@ def collect_report(
         ]
         if live
         else None,
+        "link": _link(live.link) if live and live.link else None,
         "source": "daemon" if live else "files",
         "unsupported": list(
             unsupported_plugins(document, {provider.plugin for provider in providers})
@@ -132,6 +134,20 @@ def _live_imports(home: HypHome, providers: Sequence[ProviderRef]) -> Mapping[st
             provider=run.provider, run_id=run.run_id, pid=run.pid, started_at=run.started_at
         )
         for run in runs
+    }
+
+
+def _link(link: Mapping[str, Any]) -> LinkRow:
+    return {
+        "sink": link["sink"],
+        "url": link["url"],
+        "fleet": link["fleet"],
+        "gateway_id": link["gateway_id"],
+        "polled_at": link["polled_at"],
+        "succeeded_at": link["succeeded_at"],
+        "failures": link["failures"],
+        "error": link["error"],
+        "next_poll_at": link["next_poll_at"],
     }
 
 

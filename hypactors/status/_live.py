@@ -44,7 +44,8 @@ class LiveImport:
 class LiveState:
     """One moment of a running daemon. ``running`` and ``waiting`` are keyed by request key.
 
-    ``waiting`` says what an import that is to begin waits for.
+    ``waiting`` says what an import that is to begin waits for. ``link`` has the fields of
+    ``LinkState``, None when there is no server to poll.
     """
 
     daemon: LiveDaemon
@@ -52,3 +53,4 @@ class LiveState:
     markers: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     running: Mapping[str, LiveImport] = field(default_factory=dict)
     waiting: Mapping[str, str] = field(default_factory=dict)
+    link: Mapping[str, Any] | None = None

@@ -31,6 +31,7 @@ def render_text(report: Mapping[str, Any]) -> str:
         *_sinks(report),
         *_cache(_object(report, "cache")),
         *_not_applied(_object(report, "config_layers")),
+        *_section("central server", _link(_object(report, "link"))),
         *_section("remote config", _remote_config(_object(report, "remote_config"))),
         *_section("client actions", render_actions(_rows(report, "client_actions"))),
         *_section("diagnostics", _diagnostics(_rows(report, "diagnostics"))),
@@ -159,6 +160,23 @@ def _not_applied(layers: Mapping[str, Any]) -> list[str]:
     if layers.get("central_query_ignored"):
         section.append("  central query block: ignored (query settings are this machine's own)")
     return section
+
+
+def _link(link: Mapping[str, Any]) -> Iterable[str]:
+    if not link:
+        return
+    gateway = f", as {_label(link['gateway_id'])}" if link.get("gateway_id") is not None else ""
+    yield f"{_label(link.get('url'))}{gateway}"
+    if link.get("error") is not None:
+        failures = link.get("failures")
+        times = "once" if failures == 1 else f"{_label(failures)} times"
+        yield f"last poll failed ({times}): {clean(link['error'], TEXT_LIMIT)}"
+    if link.get("succeeded_at") is not None:
+        yield f"last good poll {_label(link['succeeded_at'])}"
+    elif link.get("polled_at") is None:
+        yield "not polled yet"
+    if link.get("next_poll_at") is not None:
+        yield f"next poll {_label(link['next_poll_at'])}"
 
 
 def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:

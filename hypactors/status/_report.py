@@ -125,6 +125,18 @@ class ActorRow(TypedDict):
     restarts: int
 
 
+class LinkRow(TypedDict):
+    sink: str
+    url: str
+    fleet: str
+    gateway_id: str | None
+    polled_at: str | None
+    succeeded_at: str | None
+    failures: int
+    error: str | None
+    next_poll_at: str | None
+
+
 class Report(TypedDict):
     overall: Literal["healthy", "degraded"]
     config: ConfigRow
@@ -149,5 +161,6 @@ class Report(TypedDict):
     proxy_trust: None
     diagnostics: list[DiagnosticRow]
     actors: list[ActorRow] | None
+    link: LinkRow | None
     source: Literal["daemon", "files"]
     unsupported: list[str]

@@ -63,3 +63,18 @@ class PlayedPoller:
         self._done[which](PollReport(result, "gw-1", acquired))
         self.stage.settle(CENTRAL_LINK)
         self.stage.quiesce()
+
+
+class SilentPoller:
+    """Its polls never end."""
+
+    def poll(
+        self, sink: CentralSink, etag: str | None, done: Callable[[PollReport], object]
+    ) -> None:
+        """Ask nobody."""
+
+    def reset(self) -> None:
+        """Have nothing to break off."""
+
+    def close(self, grace_s: float) -> None:
+        """Have nothing to wait for."""

@@ -40,9 +40,8 @@ def tree(stage: Stage, imports: PlayedImports) -> Iterator[Tree]:
 
 @pytest.fixture
 def link(tree: Tree) -> Mailbox:
-    link = tree.link_up()
     tree.start()
-    return link
+    return tree.link_up()
 
 
 def runners(tree: Tree) -> dict[str, ChildState]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypactors.actors._daemon_inbox import DaemonInbox
 from hypactors.actors._heart import BEAT_S, MISSES, Heart
-from hypactors.actors._system import TreeIsLost, TreeIsUp
+from hypactors.actors._system_context import TreeIsLost, TreeIsUp
 from hypactors.clock import ManualClock
 from hypactors.service import Notifier
 

@@ -11,6 +11,7 @@ import pytest
 
 from hypactors.actions import BackfillHandler
 from hypactors.actors._names import (
+    CENTRAL_LINK,
     CONFIG_CONTROL,
     CONTROL_ENDPOINT,
     MARKER_STORE,
@@ -88,7 +89,7 @@ def test_actors_start_in_order_and_a_runner_for_each_provider_that_is_enabled(
     tree.start()
     tree.tell(CONFIG_CONTROL)
     eventually(lambda: all(c.state is ChildState.RUNNING for c in tree.system.children()))
-    names = [MARKER_STORE, CONFIG_CONTROL, RECONCILER, CONTROL_ENDPOINT, RUNNER]
+    names = [MARKER_STORE, CONFIG_CONTROL, RECONCILER, CENTRAL_LINK, CONTROL_ENDPOINT, RUNNER]
     assert [child.name for child in tree.system.children()] == names
     assert tree.next(Settled) == Settled(())
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from hypactors.actions import ProviderRef, runner_name
 from hypactors.actors._config_control import _Tick
 from hypactors.actors._names import CENTRAL_LINK, CONFIG_CONTROL, MARKER_STORE, RECONCILER
-from hypactors.actors._system import System, SystemContext, SystemEvent, TreeIsUp
+from hypactors.actors._system import System
+from hypactors.actors._system_context import SystemContext, SystemEvent, TreeIsUp
 from hypactors.clock import SystemClock
 from hypactors.messages import ConfigStaged, PollSucceeded, StageConfig
 from hypactors.processes import RunWatch
 from hypactors.settings import Settings
+from tests.actors.polls import SilentPoller
 from tests.actors.stage import CLAUDE, HARMLESS, TRAP_S, Mailbox, Stage
 from tests.processes.lab import DEADLINE_S, eventually
 
@@ -63,6 +65,7 @@ class Tree:
             daemon_run_id="daemon-1",
             engine=stage.boot_engine(),
             watch=watch,
+            new_poller=SilentPoller,
             exit_on_apply=False,
             log=stage.log,
         )

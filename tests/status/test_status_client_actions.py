@@ -263,7 +263,7 @@ def test_without_a_daemon_a_running_import_is_found_by_its_run_folder(machine: M
         reason="confirm-edge",
         daemon_run_id="r1",
         now=datetime(2026, 6, 25, tzinfo=UTC),
-        token="0a1b2c",  # noqa: S106 - six digits of a folder's name
+        token="0a1b2c",
     )
     me = identify(os.getpid())
     assert me is not None

@@ -29,7 +29,7 @@ GOLDEN_STATES = [
     "7-probation-unreachable",
     "8-after-probation",
 ]
-OURS = ["actors", "source", "unsupported"]
+OURS = ["actors", "link", "source", "unsupported"]
 
 
 def kinds(report: dict[str, Any]) -> list[tuple[str, str]]:
