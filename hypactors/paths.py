@@ -41,8 +41,6 @@ class HypHome:
         self.log_file = self.state_root / "logs" / "daemon.log"
 
         self.lake_dir = self.state_root / "lake"
-        self.catalog_file = self.lake_dir / "catalog.db"
-        self.warehouse_dir = self.lake_dir / "warehouse"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> HypHome:

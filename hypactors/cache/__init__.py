@@ -3,7 +3,8 @@
 Loads pyarrow, pyiceberg and duckdb: only children and ``hyp query`` / ``hyp backfill`` import it.
 """
 
+from hypactors.cache._lake import Lake
 from hypactors.cache._query import JSON_TYPE, QueryResult, query
 from hypactors.cache._writer import Committed, MessageWriter
 
-__all__ = ["JSON_TYPE", "Committed", "MessageWriter", "QueryResult", "query"]
+__all__ = ["JSON_TYPE", "Committed", "Lake", "MessageWriter", "QueryResult", "query"]

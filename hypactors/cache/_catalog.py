@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyiceberg.catalog import load_catalog
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.exceptions import NoSuchTableError, TableAlreadyExistsError
 from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
@@ -14,9 +15,10 @@ from hypactors.cache._durable_io import DurableFileIO
 from hypactors.cache._lock import DatasetLock
 
 if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from hypactors.paths import HypHome
+    from hypactors.cache._lake import Lake
 
 _PROPERTIES = {
     "format-version": "2",
@@ -27,34 +29,37 @@ _PROPERTIES = {
 }
 
 
-def dataset_lock(home: HypHome) -> DatasetLock:
-    return DatasetLock(home.lake_dir / f"{_schema.DATASET}.lock")
+def dataset_lock(lake: Lake) -> DatasetLock:
+    return DatasetLock(lake.folder / f"{_schema.DATASET}.lock")
 
 
-def open_for_writing(home: HypHome) -> Table:
+def open_for_writing(lake: Lake) -> Table:
     """Return the table and make it first when it is not there. Two processes may race here."""
-    with dataset_lock(home):
-        catalog = _catalog(home, is_new=True)
+    with dataset_lock(lake):
+        catalog = _catalog(lake, is_new=True)
         try:
             return catalog.load_table(_schema.TABLE)
         except NoSuchTableError:
             catalog.create_namespace_if_not_exists(_schema.NAMESPACE)
             schema = _schema.iceberg_schema()
-            return catalog.create_table(
-                _schema.TABLE,
-                schema=schema,
-                partition_spec=_schema.partition_spec(schema),
-                sort_order=_schema.sort_order(schema),
-                properties=_PROPERTIES,
-            )
+            try:
+                return catalog.create_table(
+                    _schema.TABLE,
+                    schema=schema,
+                    partition_spec=_schema.partition_spec(schema),
+                    sort_order=_schema.sort_order(schema),
+                    properties=_PROPERTIES,
+                )
+            except TableAlreadyExistsError:  # by another machine: the lock is of this one
+                return catalog.load_table(_schema.TABLE)
 
 
-def open_for_reading(home: HypHome) -> Table | None:
+def open_for_reading(lake: Lake) -> Table | None:
     """Return the table at its current snapshot, or None when nothing was ever imported."""
-    if not home.catalog_file.exists():
+    if not lake.properties and not lake.catalog_file.exists():
         return None
     try:
-        return _catalog(home, is_new=False).load_table(_schema.TABLE)
+        return _catalog(lake, is_new=False).load_table(_schema.TABLE)
     except NoSuchTableError:
         return None
     except OperationalError as error:
@@ -64,13 +69,15 @@ def open_for_reading(home: HypHome) -> Table | None:
         raise
 
 
-def _catalog(home: HypHome, *, is_new: bool) -> SqlCatalog:
+def _catalog(lake: Lake, *, is_new: bool) -> Catalog:
+    if lake.properties:
+        return load_catalog("hyp", **lake.properties)
     # Through URL.create: a path may hold characters that mean something in a URL.
-    uri = URL.create("sqlite", database=str(home.catalog_file)).render_as_string()
+    uri = URL.create("sqlite", database=str(lake.catalog_file)).render_as_string()
     return SqlCatalog(
         "hyp",
         uri=uri,
-        warehouse=str(home.warehouse_dir),
+        warehouse=str(lake.warehouse_dir),
         **{"py-io-impl": f"{DurableFileIO.__module__}.{DurableFileIO.__name__}"},
         init_catalog_tables=str(is_new).lower(),
     )

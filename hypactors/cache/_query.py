@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pyiceberg.table import Table
 
-    from hypactors.paths import HypHome
+    from hypactors.cache._lake import Lake
 
 JSON_TYPE = "JSON"
 
@@ -46,18 +46,18 @@ class QueryResult:
     """False when nothing was imported yet: the query ran over an empty view."""
 
 
-def query(home: HypHome, sql: str) -> QueryResult:
+def query(lake: Lake, sql: str) -> QueryResult:
     """Run ``sql`` over the view ``ai_gateway_messages``.
 
     It sees the snapshot that was current at the call, whatever is committed meanwhile. Raises
     ``HypError`` with DuckDB's message when the statement is wrong, or is not one that reads.
     """
     try:
-        table = open_for_reading(home)
+        table = open_for_reading(lake)
         connection = _connect(table)
     except (OSError, SQLAlchemyError, duckdb.Error) as error:
         reason = one_line(str(error))
-        raise HypError(f"the cache in {home.lake_dir} cannot be read: {reason}") from error
+        raise HypError(f"the cache in {lake} cannot be read: {reason}") from error
     try:
         require_reading(connection, sql)
         relation = connection.sql(sql)

@@ -210,9 +210,9 @@ class ImportRun:
 
     def _writer(self) -> MessageWriter:
         if self._opened is None:
-            from hypactors.cache import MessageWriter
+            from hypactors.cache import Lake, MessageWriter
 
-            self._opened = MessageWriter(self._home, run_id=self._run_id)
+            self._opened = MessageWriter(Lake.of(self._home), run_id=self._run_id)
         return self._opened
 
 

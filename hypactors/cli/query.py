@@ -45,10 +45,10 @@ def _parse(argv: Sequence[str]) -> tuple[str, bool]:
 
 def _run(sql: str, environ: Mapping[str, str], *, as_json: bool) -> None:
     # Only here: a wrong argument should be told at once, and these take half a second to load.
-    from hypactors.cache import query
+    from hypactors.cache import Lake, query
     from hypactors.cli._query_output import json_lines, table_lines
 
-    result = query(HypHome.from_environ(environ), sql)
+    result = query(Lake.of(HypHome.from_environ(environ)), sql)
     if not result.has_table:
         sys.stderr.write(
             "hyp query: nothing was imported yet, so ai_gateway_messages is empty; "

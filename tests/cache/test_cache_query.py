@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.cache import MessageWriter, query
+from hypactors.cache import Lake, MessageWriter, query
 from hypactors.cache._query import one_line
 from hypactors.errors import HypError
 from hypactors.paths import HypHome
@@ -28,17 +28,17 @@ def row(name: str) -> list[Row]:
 @pytest.fixture
 def home(tmp_path: Path) -> HypHome:
     home = HypHome(tmp_path / "home")
-    MessageWriter(home, run_id="r").commit(row("a"), files=1)
+    MessageWriter(Lake.of(home), run_id="r").commit(row("a"), files=1)
     return home
 
 
 def fetch(home: HypHome, sql: str) -> list[tuple[Any, ...]]:
-    return list(query(home, sql).rows)
+    return list(query(Lake.of(home), sql).rows)
 
 
 def test_without_a_table_the_view_is_empty_and_nothing_is_made(tmp_path: Path) -> None:
     home = HypHome(tmp_path / "home")
-    result = query(home, "select * from ai_gateway_messages")
+    result = query(Lake.of(home), "select * from ai_gateway_messages")
 
     assert not result.has_table
     assert len(result.columns) == 56
@@ -49,20 +49,20 @@ def test_without_a_table_the_view_is_empty_and_nothing_is_made(tmp_path: Path) -
 def test_a_catalog_that_is_just_being_made_is_an_empty_view(tmp_path: Path) -> None:
     home = HypHome(tmp_path)
     home.lake_dir.mkdir(parents=True)
-    home.catalog_file.touch()
+    Lake.of(home).catalog_file.touch()
 
-    assert not query(home, "select 1").has_table
+    assert not query(Lake.of(home), "select 1").has_table
 
 
 def test_a_damaged_catalog_is_said_in_one_line(home: HypHome) -> None:
-    home.catalog_file.write_bytes(b"no database" * 100)
+    Lake.of(home).catalog_file.write_bytes(b"no database" * 100)
 
     with pytest.raises(HypError, match=r"the cache in .*lake cannot be read: .*not a database"):
-        query(home, "select 1")
+        query(Lake.of(home), "select 1")
 
 
 def test_a_lost_file_is_said_in_one_line(home: HypHome) -> None:
-    for path in home.warehouse_dir.rglob("*.parquet"):
+    for path in Lake.of(home).warehouse_dir.rglob("*.parquet"):
         path.unlink()
 
     with pytest.raises(HypError, match=r"No files found|No such file|Cannot open"):
@@ -75,7 +75,7 @@ def test_dates_that_python_cannot_hold_are_an_error_in_one_line(home: HypHome) -
 
 
 def test_json_columns_are_json_and_the_sequence_is_hidden(home: HypHome) -> None:
-    result = query(home, "select * from ai_gateway_messages")
+    result = query(Lake.of(home), "select * from ai_gateway_messages")
     types = dict(result.columns)
 
     assert types["attributes"] == "JSON"
@@ -162,7 +162,7 @@ def test_no_other_file_can_be_read(home: HypHome, tmp_path: Path, sql: str) -> N
     secret.write_text("a\n1\n")
 
     with pytest.raises(HypError):
-        fetch(home, sql.format(secret=secret, folder=tmp_path, catalog=home.catalog_file))
+        fetch(home, sql.format(secret=secret, folder=tmp_path, catalog=Lake.of(home).catalog_file))
 
 
 def test_variables_of_this_program_are_no_tables(home: HypHome) -> None:
@@ -171,8 +171,8 @@ def test_variables_of_this_program_are_no_tables(home: HypHome) -> None:
 
 
 def test_a_commit_while_a_query_reads_does_not_disturb_it(home: HypHome) -> None:
-    result = query(home, "select content_text from ai_gateway_messages")
-    writer = MessageWriter(home, run_id="r2")
+    result = query(Lake.of(home), "select content_text from ai_gateway_messages")
+    writer = MessageWriter(Lake.of(home), run_id="r2")
     for name in ("b", "c", "d"):
         writer.commit(row(name), files=1)
 
@@ -182,7 +182,7 @@ def test_a_commit_while_a_query_reads_does_not_disturb_it(home: HypHome) -> None
 
 def test_errors_are_one_line_with_the_position(home: HypHome) -> None:
     with pytest.raises(HypError) as caught:
-        query(home, "selec 1")
+        query(Lake.of(home), "selec 1")
 
     assert str(caught.value) == ('Parser Error: syntax error at or near "selec" (line 1, column 1)')
 

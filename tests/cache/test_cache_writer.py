@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from hypactors.cache import MessageWriter, query
+from hypactors.cache import Lake, MessageWriter, query
 from hypactors.cache._catalog import open_for_reading, open_for_writing
 from hypactors.cache._schema import COLUMNS, INGEST_SEQ, TABLE, arrow_schema, iceberg_schema
 from hypactors.paths import HypHome
@@ -36,7 +36,7 @@ def rows(*names: str, session: str = "s", created_ms: int = 1_793_520_000_000) -
 
 
 def fetch(home: HypHome, sql: str) -> list[tuple[Any, ...]]:
-    return list(query(home, sql).rows)
+    return list(query(Lake.of(home), sql).rows)
 
 
 def test_the_columns_are_those_that_the_expansion_makes() -> None:
@@ -66,7 +66,7 @@ def test_the_schema_has_ids_in_order_and_json_columns_say_so() -> None:
 
 
 def test_the_table_is_partitioned_and_sorted(tmp_path: Path) -> None:
-    table = open_for_writing(HypHome(tmp_path))
+    table = open_for_writing(Lake.of(HypHome(tmp_path)))
 
     assert [str(field.transform) for field in table.spec().fields] == ["month", "identity"]
     assert len(table.sort_order().fields) == 3
@@ -76,11 +76,11 @@ def test_the_table_is_partitioned_and_sorted(tmp_path: Path) -> None:
 def test_a_commit_is_seen_and_a_second_one_of_the_same_rows_is_none(tmp_path: Path) -> None:
     """Import 44."""
     home = HypHome(tmp_path)
-    writer = MessageWriter(home, run_id="r1")
+    writer = MessageWriter(Lake.of(home), run_id="r1")
 
     first = writer.commit(rows("a", "b"), files=1)
     again = writer.commit(rows("b", "a"), files=1)
-    other = MessageWriter(home, run_id="r2").commit(rows("a", "b", "c"), files=1)
+    other = MessageWriter(Lake.of(home), run_id="r2").commit(rows("a", "b", "c"), files=1)
 
     assert list(first.fresh) == [0, 1]
     assert first.snapshot_id is not None
@@ -97,12 +97,17 @@ def test_the_same_part_twice_in_a_batch_is_written_once(tmp_path: Path) -> None:
     """Import 44."""
     batch = rows("a", session="one") + rows("a", session="two")
 
-    assert list(MessageWriter(HypHome(tmp_path), run_id="r").commit(batch, files=2).fresh) == [0]
+    assert list(
+        MessageWriter(Lake.of(HypHome(tmp_path)), run_id="r").commit(batch, files=2).fresh
+    ) == [0]
 
 
 def test_what_another_writer_commits_meanwhile_is_known(tmp_path: Path) -> None:
     home = HypHome(tmp_path)
-    mine, theirs = MessageWriter(home, run_id="m"), MessageWriter(home, run_id="t")
+    mine, theirs = (
+        MessageWriter(Lake.of(home), run_id="m"),
+        MessageWriter(Lake.of(home), run_id="t"),
+    )
     mine.commit(rows("a"), files=1)
     theirs.commit(rows("a", "b"), files=1)
 
@@ -115,9 +120,9 @@ def test_what_another_writer_commits_meanwhile_is_known(tmp_path: Path) -> None:
 
 def test_a_snapshot_names_its_run_and_counts(tmp_path: Path) -> None:
     home = HypHome(tmp_path)
-    MessageWriter(home, run_id="run-7").commit(rows("a", "b"), files=3)
+    MessageWriter(Lake.of(home), run_id="run-7").commit(rows("a", "b"), files=3)
 
-    table = open_for_reading(home)
+    table = open_for_reading(Lake.of(home))
     assert table is not None
     snapshot = table.current_snapshot()
     assert snapshot is not None
@@ -132,11 +137,11 @@ def test_a_snapshot_names_its_run_and_counts(tmp_path: Path) -> None:
 
 def test_rows_are_numbered_over_all_commits_in_sort_order(tmp_path: Path) -> None:
     home = HypHome(tmp_path)
-    writer = MessageWriter(home, run_id="r")
+    writer = MessageWriter(Lake.of(home), run_id="r")
     writer.commit(rows("z2", session="z") + rows("a1", "a2", session="a"), files=1)
-    MessageWriter(home, run_id="r2").commit(rows("b", session="0"), files=1)
+    MessageWriter(Lake.of(home), run_id="r2").commit(rows("b", session="0"), files=1)
 
-    table = open_for_reading(home)
+    table = open_for_reading(Lake.of(home))
     assert table is not None
     stored = table.scan(selected_fields=("message_id", INGEST_SEQ)).to_arrow().to_pylist()
     by_number = sorted(stored, key=lambda row: row[INGEST_SEQ])
@@ -152,16 +157,16 @@ def test_rows_of_two_months_are_two_files(tmp_path: Path) -> None:
     home = HypHome(tmp_path)
     month_ms = 31 * 86_400_000
     batch = rows("a") + rows("b", created_ms=1_793_520_000_000 + month_ms)
-    MessageWriter(home, run_id="r").commit(batch, files=1)
+    MessageWriter(Lake.of(home), run_id="r").commit(batch, files=1)
 
-    table = open_for_reading(home)
+    table = open_for_reading(Lake.of(home))
     assert table is not None
     assert len(list(table.scan().plan_files())) == 2
 
 
 def test_a_commit_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
     home = HypHome(tmp_path)
-    writer = MessageWriter(home, run_id="r")
+    writer = MessageWriter(Lake.of(home), run_id="r")
     writer.commit(rows("a"), files=1)
     broken = [row._replace(role=None) for row in rows("b")]  # type: ignore[arg-type]
 
@@ -185,12 +190,12 @@ def test_every_file_and_folder_is_on_disk_before_the_catalog_names_it(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", record)
-    writer = MessageWriter(home, run_id="r")
+    writer = MessageWriter(Lake.of(home), run_id="r")
     monkeypatch.setattr(SqlCatalog, "commit_table", _refuse_commit)
     with pytest.raises(InterruptedError):
         writer.commit(rows("a"), files=1)
 
-    paths = [path for path in home.warehouse_dir.rglob("*") if path.name[0] != "."]
+    paths = [path for path in Lake.of(home).warehouse_dir.rglob("*") if path.name[0] != "."]
     assert {path.suffix for path in paths} == {"", ".parquet", ".avro", ".json"}
     assert {(path.stat().st_dev, path.stat().st_ino) for path in paths} <= set(synced)
 
@@ -202,7 +207,7 @@ def _refuse_commit(*_: Any) -> None:
 @pytest.mark.parametrize("name", ["with space", "ümläut", "q?h#p%20'", "a[1]*"])
 def test_any_name_of_a_home_works(tmp_path: Path, name: str) -> None:
     home = HypHome(tmp_path / name)
-    MessageWriter(home, run_id="r").commit(rows("a"), files=1)
+    MessageWriter(Lake.of(home), run_id="r").commit(rows("a"), files=1)
 
     assert fetch(home, "select content_text from ai_gateway_messages") == [("a",)]
     assert list(tmp_path.iterdir()) == [tmp_path / name]
@@ -211,7 +216,9 @@ def test_any_name_of_a_home_works(tmp_path: Path, name: str) -> None:
 def _commit_alone(arguments: tuple[Path, int]) -> int:
     root, number = arguments
     batch = rows("shared", f"own-{number}")
-    return len(MessageWriter(HypHome(root), run_id=f"r{number}").commit(batch, files=1).fresh)
+    return len(
+        MessageWriter(Lake.of(HypHome(root)), run_id=f"r{number}").commit(batch, files=1).fresh
+    )
 
 
 @pytest.mark.process

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.cache import query
+from hypactors.cache import Lake, query
 from hypactors.cli import backfill
 from hypactors.paths import HypHome
 from hypactors.processes import ImportLock
@@ -88,7 +88,7 @@ class Machine:
     def counts(self) -> tuple[int, int]:
         """Return how many rows there are, and how many different ones."""
         sql = "select count(*), count(distinct part_id) from ai_gateway_messages"
-        [(rows, distinct)] = query(self.home, sql).rows
+        [(rows, distinct)] = query(Lake.of(self.home), sql).rows
         return rows, distinct
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.cache import MessageWriter
+from hypactors.cache import Lake, MessageWriter
 from hypactors.cli import query
 from hypactors.cli._query_output import json_lines, table_lines
 from hypactors.paths import HypHome
@@ -30,7 +30,9 @@ def environ(tmp_path: Path) -> dict[str, str]:
         provider="p", session_id="s", client_name="c", source_path="/", native_id="s",
         messages=[message],
     )  # fmt: skip
-    MessageWriter(HypHome(tmp_path), run_id="r").commit(list(expand(exchange, now_ms=0)), files=1)
+    MessageWriter(Lake.of(HypHome(tmp_path)), run_id="r").commit(
+        list(expand(exchange, now_ms=0)), files=1
+    )
     return {"HYP_HOME": str(tmp_path)}
 
 
