@@ -317,7 +317,7 @@ def test_a_live_daemon_is_shown_with_its_actors(machine: Machine) -> None:
 
 def test_the_cache_is_measured_without_being_opened(machine: Machine) -> None:
     machine.configure(query={"cache": {"retention": {"default_days": 30}}})
-    data = machine.(home.lake_dir / "warehouse") / "hyp" / "ai_gateway_messages" / "data"
+    data = machine.home.lake_dir / "warehouse" / "hyp" / "ai_gateway_messages" / "data"
     for month in ("2026-05", "2026-06"):
         folder = data / f"message_month={month}" / "client_name=claude"
         folder.mkdir(parents=True)
