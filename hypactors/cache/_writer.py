@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypactors.cache._lake import Lake
 
 # A table property, so that it is committed with the rows and outlives every snapshot.
-_NEXT_SEQ = "hyp.next-ingest-seq"
+NEXT_SEQ = "hyp.next-ingest-seq"
 
 _LOST_RACES = 20
 """How often a commit is made again because another machine was quicker."""
@@ -79,10 +79,10 @@ class MessageWriter:
         if not fresh:
             return Committed((), None)
         new_rows = rows if len(fresh) == len(rows) else [rows[index] for index in fresh]
-        next_seq = int(self._table.properties.get(_NEXT_SEQ, "1"))
+        next_seq = int(self._table.properties.get(NEXT_SEQ, "1"))
         batch = self._batch(new_rows, next_seq)
         with self._table.transaction() as transaction:
-            transaction.set_properties({_NEXT_SEQ: str(next_seq + len(new_rows))})
+            transaction.set_properties({NEXT_SEQ: str(next_seq + len(new_rows))})
             transaction.append(
                 batch,
                 snapshot_properties={
