@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.conversions import from_bytes
-from pyiceberg.expressions import GreaterThan
+from pyiceberg.types import LongType
 
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._schema import COLUMNS, INGEST_SEQ
@@ -68,14 +68,13 @@ def export_rows(lake: Lake, after_seq: int) -> Iterator[ExportedRow]:
     table = open_for_reading(lake)
     if table is None:
         return iter(())
-    scan = table.scan(row_filter=GreaterThan(INGEST_SEQ, after_seq))
+    scan = table.scan(row_filter=f"{INGEST_SEQ} > {after_seq}")
     seq_id = table.schema().find_field(INGEST_SEQ).field_id
-    seq_type = table.schema().find_field(INGEST_SEQ).field_type
     files = []
     for task in scan.plan_files():
         bound = task.file.lower_bounds.get(seq_id) if task.file.lower_bounds else None
         # A file without statistics may hold any number.
-        lowest = 0 if bound is None else int(from_bytes(seq_type, bound))
+        lowest = 0 if bound is None else int(from_bytes(LongType(), bound))
         files.append((lowest, task.file.file_path))
     return _merged(table, sorted(files), after_seq)
 

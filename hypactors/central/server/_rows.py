@@ -12,6 +12,8 @@ from hypactors.clock import parse_iso
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypactors.cache import Column
+
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _MS = Annotated[int, msgspec.Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]
 _KINDS: dict[str, Any] = {
@@ -23,17 +25,21 @@ _KINDS: dict[str, Any] = {
     "boolean": bool,
 }
 
+_NULL = b"null"
+
+
+def _field(column: Column) -> tuple[Any, ...]:
+    if column.is_required:
+        return column.name, _KINDS[column.kind]
+    if column.kind == "json":  # a raw value is not told from null
+        return column.name, msgspec.Raw, msgspec.Raw(_NULL)
+    return column.name, _KINDS[column.kind] | None, None
+
+
 _WireRow: Any = msgspec.defstruct(
-    "_WireRow",
-    [
-        (column.name, _KINDS[column.kind])
-        if column.is_required
-        else (column.name, _KINDS[column.kind] | None, None)
-        for column in sorted(COLUMNS, key=lambda column: not column.is_required)
-    ],
+    "_WireRow", map(_field, sorted(COLUMNS, key=lambda column: not column.is_required))
 )
 _DECODER: Any = msgspec.json.Decoder(_WireRow)
-_NULL = b"null"
 
 
 class BadBatchError(ValueError):
