@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -38,6 +39,12 @@ class HypHome:
 
         self.identity_file = self.state_root / "plugins" / "@hypaware" / "central" / "identity.json"
 
+        self.sinks_dir = self.state_root / "sinks"
+        self.usage_policy_dir = self.state_root / "usage-policy"
+        self.first_sync_hold_file = self.usage_policy_dir / "first-sync-hold.json"
+        self.fleets_file = self.usage_policy_dir / "fleets.json"
+        self.local_only_file = self.usage_policy_dir / "local-only.json"
+
         self.log_file = self.state_root / "logs" / "daemon.log"
 
         self.lake_dir = self.state_root / "lake"
@@ -66,6 +73,10 @@ class HypHome:
     def import_lock(self, provider: str) -> Path:
         return self.provider_runs(provider) / "lock"
 
+    def sink_dir(self, sink: str) -> Path:
+        """Return the folder of one sink: its marks, its outbox, its runs."""
+        return self.sinks_dir / segment(sink)
+
     def local_config(self, environ: Mapping[str, str]) -> Path:
         """Return the file of the local layer: ``HYP_CONFIG`` when set and not empty."""
         named = environ.get("HYP_CONFIG")
@@ -81,3 +92,16 @@ def user_home(environ: Mapping[str, str]) -> Path:
 def slug(provider: str) -> str:
     """Return a provider's name as a folder name (contract §5)."""
     return re.sub(r"[^a-z0-9._-]", "_", provider)
+
+
+def segment(name: str) -> str:
+    """Return any name as one folder name; two names never share one.
+
+    >>> segment("central"), segment("..")
+    ('central', '..-e6fc5bb9')
+    """
+    plain = re.sub(r"[^A-Za-z0-9._=,-]", "_", name)
+    if plain == name and name.strip("."):
+        return name
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{plain}-{digest}"
