@@ -5,6 +5,7 @@ HypError                 a person reads the message: one line, what happened and
 ├─ ConfigError           a config layer cannot be used
 ├─ HomeBusyError         another daemon owns this HYP_HOME (exit 5)
 ├─ ControlError          the control socket gave no usable answer
+├─ ExportBusyError      another export of the sink runs (exit 6)
 ├─ ImportBusyError       another import of the provider runs (exit 6)
 └─ ImportRunError        an import cannot go on
 """
@@ -32,6 +33,10 @@ class ControlError(HypError):
 
 class ImportBusyError(HypError):
     """Another import of the same provider runs, and nobody wants to wait for it."""
+
+
+class ExportBusyError(HypError):
+    """Another export to the same sink runs."""
 
 
 class ImportRunError(HypError):

@@ -77,6 +77,10 @@ class HypHome:
         """Return the folder of one sink: its marks, its outbox, its runs."""
         return self.sinks_dir / segment(sink)
 
+    def sink_runs(self, sink: str) -> Path:
+        """Return the folder with the lock and the runs of the exports of one sink."""
+        return self.sink_dir(sink) / "runs"
+
     def local_config(self, environ: Mapping[str, str]) -> Path:
         """Return the file of the local layer: ``HYP_CONFIG`` when set and not empty."""
         named = environ.get("HYP_CONFIG")

@@ -35,12 +35,13 @@ _ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, slots=True)
 class ExportedRow:
-    """One row: its number, the folder that it speaks of, and its line without the newline."""
+    """One row: its number, its line without the newline, and what a person knows it by."""
 
     seq: int
-    cwd: str | None
-    provider: str
     line: bytes
+    cwd: str | None
+    client: str
+    day: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,10 @@ def _lines(batch: pa.RecordBatch) -> Iterator[ExportedRow]:
         row = {name: value for name, value in zip(names, values, strict=True) if value is not None}
         yield ExportedRow(
             seq=seq,
-            cwd=row.get("cwd"),
-            provider=str(row.get("client_name") or row.get("provider")),
             line=msgspec.json.encode(row),
+            cwd=row.get("cwd"),
+            client=str(row.get("client_name") or row.get("provider")),
+            day=str(row.get("date")),
         )
 
 

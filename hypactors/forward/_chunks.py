@@ -26,7 +26,7 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows after ``start_seq``, up to ``end_seq``. What was left out in between is dealt with too."""
+    """Rows after ``start_seq`` up to ``end_seq``; ``dropped`` of them are left out."""
 
     start_seq: int
     end_seq: int

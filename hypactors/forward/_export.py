@@ -103,7 +103,7 @@ class Way:
 
 
 async def export(sources: Iterable[Source], way: Way) -> ExportResult:
-    """Send what is new of each source. It raises nothing that a server, a disk or a row can cause."""
+    """Send what is new of each source; what a server, a disk or a row can cause is not raised."""
     sent = []
     for source in sources:
         sending = _Sending(source, way)

@@ -23,7 +23,7 @@ class Hold:
 
 
 def end_of_hold(now: datetime) -> datetime:
-    """Return the last second of the day of ``now``, in the zone that ``now`` is in (contract §9)."""
+    """Return the last second of the day, in the zone that ``now`` is in (contract §9)."""
     return now.replace(hour=23, minute=59, second=59, microsecond=0)
 
 

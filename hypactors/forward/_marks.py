@@ -58,7 +58,7 @@ class Marks:
         return Mark(int(seq), rows if isinstance(rows, int) and rows >= 0 else 0)
 
     def write(self, cache_id: str, mark: Mark, now: datetime) -> None:
-        """Move the mark. Raises ``ValueError`` for an impossible one, and then nothing is written."""
+        """Move the mark. Raises ``ValueError`` for an impossible one before anything is written."""
         if not _DIGITS.fullmatch(str(mark.seq)):
             raise ValueError(f"{mark.seq} is no number of a row")
         ensure_private_dir(self._folder)

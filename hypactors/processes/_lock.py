@@ -71,6 +71,11 @@ class ImportLock(FileLock):
     """The lock that keeps two imports of one provider apart; launcher and import inherit it."""
 
     @classmethod
+    def inherited_or_taken(cls, path: Path, environ: Mapping[str, str]) -> ImportLock | None:
+        """Return the lock that we were given or that is free, or None when another holds it."""
+        return _inherited(path, environ) or cls.try_take(path)
+
+    @classmethod
     def for_import(
         cls,
         home: HypHome,
