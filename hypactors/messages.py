@@ -8,7 +8,7 @@ the edge (control socket, command line, tests), always with a timeout.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,6 +89,13 @@ class RecordOutcome:
     run_id: str | None = None
     runner: str | None = None
     undone: bool = False
+
+    def of_fleet(self, fleet: str | None) -> RecordOutcome:
+        """Return the outcome as one that counts in this fleet alone, if there is one."""
+        if fleet is None:
+            return self
+        detail = {**self.outcome.detail, "fleet": fleet}
+        return replace(self, outcome=replace(self.outcome, detail=detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +224,13 @@ class ConfigChanged:
     """The layers as they now are; ``is_confirmed`` says whether actions may run under them.
 
     ``revision`` grows with each staged restart: it tells the polls under one config from
-    those under the next.
+    those under the next. ``fleet`` is that of its central server (contract §9).
     """
 
     layers: Layers
     is_confirmed: bool
     revision: int = 0
+    fleet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

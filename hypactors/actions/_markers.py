@@ -68,6 +68,11 @@ class Marker:
         return self._text("run_id")
 
     @property
+    def fleet(self) -> str | None:
+        """The fleet in which it was done; None when none is recorded."""
+        return self._text("fleet")
+
+    @property
     def next_attempt_at(self) -> datetime | None:
         text = self._text("next_attempt_at")
         try:
@@ -173,6 +178,23 @@ class MarkerBook:
             return self
         rest = {key: marker for key, marker in bucket.items() if key != request_key}
         return self._with_bucket(kind, rest)
+
+    def of_fleet(self, fleet: str | None) -> MarkerBook:
+        """Return the markers that count in this fleet (contract §9).
+
+        A machine that joins another fleet starts fresh, and finds its markers when it comes back.
+        One that names no fleet, as the other client writes them, counts anywhere.
+        """
+        foreign = [
+            (kind, key)
+            for kind, bucket in self.buckets.items()
+            for key, marker in bucket.items()
+            if fleet is not None and marker.fleet not in {None, fleet}
+        ]
+        book = self
+        for kind, key in foreign:
+            book = book.without(kind, key)
+        return book
 
     def as_mapping(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the markers as the plain JSON values they are."""

@@ -17,7 +17,7 @@ from hypactors.central import (
     Failure,
     PollFailure,
     Served,
-    central_sinks,
+    link_sink,
     next_poll_s,
     sink_faults,
 )
@@ -65,11 +65,7 @@ class _PollEnded:
 
 
 class CentralLink(SupervisedActor):
-    """Polls the server of the config that runs.
-
-    The server is that of the central layer. Only a machine without one follows a central sink of
-    its own local config: nobody's local file may hand a joined machine to another fleet.
-    """
+    """Polls the server of the config that runs (``link_sink`` says which that is)."""
 
     def __init__(
         self,
@@ -145,15 +141,9 @@ class CentralLink(SupervisedActor):
         self._poll()
 
     def _choose(self, layers: Layers) -> CentralSink | None:
-        if layers.effective is None:
-            return None
-        for fault in sink_faults(layers.effective, self._home):
+        for fault in sink_faults(layers.effective, self._home) if layers.effective else ():
             self._log.error("central.sink_unusable", sink=fault.name, detail=fault.reason)
-        sinks = central_sinks(layers.effective, self._home)
-        if layers.is_joined:
-            served = layers.central.sinks if layers.central else {}
-            sinks = tuple(sink for sink in sinks if sink.name in served)
-        return sinks[0] if sinks else None
+        return link_sink(layers, self._home)
 
     # Polling
 

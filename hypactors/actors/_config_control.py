@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import runner_name
 from hypactors.actors._names import CENTRAL_LINK, CONFIG_CONTROL, RECONCILER
+from hypactors.central import link_sink
 from hypactors.config import resolve_layers
 from hypactors.messages import (
     ConfigChanged,
@@ -233,6 +234,9 @@ class ConfigControl(SupervisedActor):
         # under it until the next poll has mended the broken one.
         is_whole = layers.is_joined and layers.effective is not None and layers.is_usable
         self._config = ConfigChanged(
-            layers, is_confirmed=is_whole and not is_on_trial, revision=self._engine.revision
+            layers,
+            is_confirmed=is_whole and not is_on_trial,
+            revision=self._engine.revision,
+            fleet=sink.fleet if (sink := link_sink(layers, self._home)) else None,
         )
         self._on_layers(layers)

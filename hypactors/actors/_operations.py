@@ -69,7 +69,7 @@ def operations(
                 LiveActor(child.name, _state_of(child), child.restarts)
                 for child in system.children()
             ],
-            markers=_markers(system).as_mapping(),
+            markers=_markers(system).of_fleet(system.config().fleet).as_mapping(),
             running={
                 run.request_key: _live(run) for run in imports if isinstance(run, RunningImport)
             },

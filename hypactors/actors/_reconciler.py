@@ -208,7 +208,7 @@ class Reconciler(SupervisedActor):
         plan = plan_pass(
             self._handlers,
             context,
-            read.markers,
+            read.markers.of_fleet(config.fleet),
             busy=self._given.keys() | self._unrecorded.keys(),
             retry_all=planning.is_edge,
             hurried=self._turns.hurried(),
@@ -310,7 +310,8 @@ class Reconciler(SupervisedActor):
 
     # Outcomes
 
-    def _record(self, message: RecordOutcome) -> None:
+    def _record(self, outcome: RecordOutcome) -> None:
+        message = outcome.of_fleet(self._config.fleet if self._config else None)
         self._unrecorded[Unit(message.kind, message.request_key)] = message
         self._directory.tell(MARKER_STORE, message)
 

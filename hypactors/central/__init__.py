@@ -30,6 +30,7 @@ from hypactors.central._sinks import (
     CentralSink,
     SinkFault,
     central_sinks,
+    link_sink,
     sink_faults,
 )
 from hypactors.central._urls import endpoint, fleet_of, url_fault
@@ -57,6 +58,7 @@ __all__ = [
     "fleet_of",
     "judge",
     "ladder_s",
+    "link_sink",
     "next_poll_s",
     "parse_retry_after",
     "poll",

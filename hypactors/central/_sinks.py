@@ -12,7 +12,7 @@ from hypactors.config import RequestSink
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hypactors.config import ConfigDocument
+    from hypactors.config import ConfigDocument, Layers
     from hypactors.paths import HypHome
 
 CENTRAL_PLUGIN = "@hypaware/central"
@@ -55,6 +55,21 @@ def central_sinks(document: ConfigDocument, home: HypHome) -> tuple[CentralSink,
     """Return the central sinks that can be used, in document order."""
     read = _read_sinks(document, home)
     return tuple(sink for sink in read if isinstance(sink, CentralSink))
+
+
+def link_sink(layers: Layers, home: HypHome) -> CentralSink | None:
+    """Return the sink whose server says what this machine runs; None when there is none.
+
+    It is that of the central layer. Only a machine without one follows a central sink of its own
+    local config: nobody's local file may hand a joined machine to another fleet.
+    """
+    if layers.effective is None:
+        return None
+    sinks = central_sinks(layers.effective, home)
+    if layers.is_joined:
+        served = layers.central.sinks if layers.central else {}
+        sinks = tuple(sink for sink in sinks if sink.name in served)
+    return sinks[0] if sinks else None
 
 
 def sink_faults(document: ConfigDocument, home: HypHome) -> tuple[SinkFault, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import read_markers, request_keys
+from hypactors.central import link_sink
 from hypactors.config import (
     CATALOGUE,
     BlobSink,
@@ -67,12 +68,14 @@ def collect_report(
     """
     layers = resolve_layers(home, environ, contributed=(each.plugin for each in providers))
     state = read_control_state(home)
+    sink = link_sink(layers, home)
     marker_problems: list[str] = []
     if live is not None:
         markers, running = live.markers, live.running
     else:
         recorded = read_markers(home)
-        markers, running = recorded.book.as_mapping(), _live_imports(home, providers)
+        running = _live_imports(home, providers)
+        markers = recorded.book.of_fleet(sink.fleet if sink else None).as_mapping()
         marker_problems = [f"{home.marker_file}: {problem}" for problem in recorded.problems]
     diagnostics = diagnose(layers, state, marker_problems)
     document = layers.effective
