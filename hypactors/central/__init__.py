@@ -25,6 +25,7 @@ from hypactors.central._poll import (
     poll,
 )
 from hypactors.central._reply import LARGEST_BODY, CentralUnreachableError, Reply
+from hypactors.central._seed import seed_document, write_seed
 from hypactors.central._sinks import (
     CENTRAL_PLUGIN,
     CentralSink,
@@ -63,8 +64,10 @@ __all__ = [
     "parse_retry_after",
     "poll",
     "read_identity",
+    "seed_document",
     "sink_faults",
     "url_fault",
     "wait_s",
     "write_identity",
+    "write_seed",
 ]
