@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hypactors.actions import MarkerBook, Unit
+    from hypactors.central import CentralSink
     from hypactors.config import Layers, StageResult
 
 
@@ -335,6 +336,18 @@ class ImportEnded:
     """Every process of the run is gone."""
 
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkChanged:
+    """The sink as the config now has it; None: it has it no more."""
+
+    sink: CentralSink | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequested:
+    """There may be something new to send: do not wait for the schedule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -367,8 +367,13 @@ class Daemon:
     # Odds and ends
 
     def _doing(self) -> str:
-        busy = [name.removeprefix("backfill:") for name in self._system.busy_runners()]
-        return f"importing {', '.join(busy)}" if busy else "nothing to do"
+        runners = self._system.busy_runners()
+        doing = [
+            f"{verb} {', '.join(names)}"
+            for prefix, verb in (("backfill:", "importing"), ("forward:", "forwarding to"))
+            if (names := [name.removeprefix(prefix) for name in runners if prefix in name])
+        ]
+        return ", ".join(doing) or "nothing to do"
 
     def _enter(self, state: DaemonState) -> None:
         self._state = state

@@ -8,3 +8,8 @@ CONTROL_ENDPOINT = "control-endpoint"
 
 CENTRAL_LINK = "central-link"
 """Tells config control of polls, and is told what became of a document and which config runs."""
+
+
+def forward_name(sink: str) -> str:
+    """Return the name of the runner that forwards to a sink."""
+    return f"forward:{sink}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
@@ -18,6 +19,7 @@ from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
 from hypactors.actors._central_link import CentralLink
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
+from hypactors.actors._forward_runner import ExportSettings, ForwardRunner
 from hypactors.actors._limit_guard import LimitSettings
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import (
@@ -27,8 +29,10 @@ from hypactors.actors._names import (
     MARKER_STORE,
     RECONCILER,
     SUPERVISOR,
+    forward_name,
 )
 from hypactors.actors._reconciler import Reconciler
+from hypactors.actors._supervision_log import log_supervision
 from hypactors.actors._system_context import (
     ConfigAdopted,
     RestartWanted,
@@ -38,32 +42,28 @@ from hypactors.actors._system_context import (
     TreeIsLost,
     TreeIsUp,
 )
+from hypactors.central import central_sinks
 from hypactors.messages import (
     ConfigChanged,
     DescribeConfig,
     DescribeRun,
     DrainRequested,
+    ExportRequested,
     RunnerMissed,
+    SinkChanged,
 )
 from hypactors.processes import MIB, ImportLimits, ImportSlots, is_free
 from hypactors.supervision import (
     ChildContext,
-    ChildCrashed,
     ChildEnded,
-    ChildLeftBehind,
-    ChildResponsive,
     ChildSpec,
-    ChildStarted,
     ChildStopped,
-    ChildUnresponsive,
     Directory,
     ListChildren,
     Restart,
-    RestartScheduled,
     StartChild,
     StopChildren,
     Supervisor,
-    SupervisorGaveUp,
     ThreadTimers,
     TreeStarted,
 )
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hypactors.actions import ProviderRef, Unit
+    from hypactors.central import CentralSink
     from hypactors.config import Layers
     from hypactors.settings import Settings
     from hypactors.supervision import ChildStatus, Notice, SupervisionEvent
@@ -94,6 +95,7 @@ class System:
         self._timers = ThreadTimers()
         self._slots = ImportSlots(context.settings.import_concurrency)
         self._busy: dict[str, bool] = {}
+        self._sinks: Mapping[str, CentralSink] = {}
         self._supervisor: Any = None
 
     def start(self, operations: Mapping[str, Callable[[Mapping[str, Any]], object]]) -> None:
@@ -248,6 +250,8 @@ class System:
         """Start a runner for each provider that the config enables and that has none."""
         self._post(ConfigAdopted())
         if layers.effective is None:
+            if not layers.is_joined:  # else it cannot be told
+                self._adopt_sinks(())
             return
         enabled = enabled_providers(layers.effective, self._context.providers)
         for provider in enabled:
@@ -260,6 +264,19 @@ class System:
                 self._slots.occupy(name)
         for provider in enabled:
             self.directory.tell(SUPERVISOR, StartChild(self._runner_spec(provider)))
+        self._adopt_sinks(central_sinks(layers.effective, self._context.home))
+
+    def _adopt_sinks(self, sinks: Sequence[CentralSink]) -> None:
+        """Have a runner for each central sink, and let those of others go."""
+        self._sinks = {sink.name: sink for sink in sinks}
+        for sink in sinks:
+            self.directory.tell(SUPERVISOR, StartChild(self._forward_spec(sink)))
+        for name in self._forwarders():
+            sink_name = name.removeprefix(forward_name(""))
+            self.directory.tell(name, SinkChanged(self._sinks.get(sink_name)))
+
+    def _forwarders(self) -> list[str]:
+        return [name for name in list(self._busy) if name.startswith(forward_name(""))]
 
     def _want_restart(self, reason: str) -> None:
         self._post(RestartWanted(reason))
@@ -292,6 +309,33 @@ class System:
             restart=Restart.TRANSIENT,
         )
 
+    def _forward_spec(self, sink: CentralSink) -> ChildSpec:
+        shared = self._context
+        settings = ExportSettings(
+            command=(sys.executable, "-P", "-m", "hypactors"),
+            environ=self._child_environ(),
+            nice=shared.settings.import_nice,
+        )
+        return ChildSpec(
+            forward_name(sink.name),
+            lambda context: ForwardRunner.start(
+                context,
+                sink=self._sinks.get(sink.name, sink),
+                home=shared.home,
+                settings=settings,
+                directory=self.directory,
+                clock=shared.clock,
+                timers=self._timers,
+                random=shared.random,
+                watch=shared.watch,
+                new_token=shared.new_token,
+                daemon_run_id=shared.daemon_run_id,
+                on_busy=self._runner_is_busy,
+                log=shared.log,
+            ),
+            restart=Restart.TRANSIENT,
+        )
+
     def _place_s(self, unit: Unit) -> float:
         """Return how long the first attempt of a unit waits: the same on each start."""
         seed = "\0".join((platform.node(), str(self._context.home.root), *unit))
@@ -305,37 +349,25 @@ class System:
 
     def _runner_is_busy(self, name: str, is_busy: bool) -> None:  # noqa: FBT001 - a callback
         if self._busy.get(name) is not is_busy:
+            was_busy = self._busy.get(name, False)
             self._busy[name] = is_busy
             self._post(RunnersChanged())
+            if was_busy and not name.startswith(forward_name("")):  # an import: there may be news
+                for forwarder in self._forwarders():
+                    self.directory.tell(forwarder, ExportRequested())
 
     def _supervisor_reports(self, notice: Notice) -> None:
         if isinstance(notice, ChildEnded):
             self._post(TreeIsLost(notice.error))
 
-    def _observe(self, event: SupervisionEvent) -> None:  # noqa: C901 - one case an event
-        log = self._context.log.bind(actor=SUPERVISOR)
+    def _observe(self, event: SupervisionEvent) -> None:
+        log_supervision(self._context.log, event)
         match event:
             case TreeStarted():
                 self._post(TreeIsUp())
-            case ChildStarted(name=name, restarts=restarts) if restarts:
-                log.info("actor_restarted", child=name, restarts=restarts)
-            case ChildCrashed(name=name, error=error):
-                log.error("actor_crashed", child=name, detail=repr(error), traceback=_trace(error))
-            case RestartScheduled(name=name, delay_s=delay_s):
-                log.info("actor_restart_scheduled", child=name, delay_s=round(delay_s, 3))
-            case ChildLeftBehind(name=name, shutdown_s=shutdown_s):
-                log.error("actor_left_behind", child=name, shutdown_s=shutdown_s)
-            case ChildUnresponsive(name=name, silent_s=silent_s):
-                log.error("actor_unresponsive", child=name, silent_s=silent_s)
-            case ChildResponsive(name=name):
-                log.info("actor_responsive", child=name)
-            case SupervisorGaveUp(child=name, error=error):
-                log.critical("supervisor_gave_up", child=name, detail=repr(error))
             case ChildStopped(name=name) if name in self._busy:
-                # It left as its provider did, and the provider may have come back while it went.
+                # It left as the config did without it, and may be wanted again since.
                 self.directory.tell(CONFIG_CONTROL, RunnerMissed())
-            case ChildStarted() | ChildStopped():
-                pass
 
 
 def _limits(settings: Settings) -> LimitSettings:
@@ -345,9 +377,3 @@ def _limits(settings: Settings) -> LimitSettings:
         memory_bytes=settings.import_memory_limit_mib * MIB,
     )
     return LimitSettings(limits, grace_s=settings.grace_s)
-
-
-def _trace(error: BaseException) -> str:
-    import traceback  # noqa: PLC0415 - costs a daemon that never crashes nothing
-
-    return "".join(traceback.format_exception(error))

@@ -13,6 +13,7 @@ from hypactors.config._control import (
     read_control_state,
     running_etag,
 )
+from hypactors.config._cron import next_match
 from hypactors.config._document import (
     DEFAULT_RETENTION_DAYS,
     BlobSink,
@@ -91,6 +92,7 @@ __all__ = [
     "check_pins",
     "join_catalogue",
     "merge_layers",
+    "next_match",
     "parse_document",
     "plain_document",
     "read_control_state",

@@ -103,12 +103,14 @@ class RunFolder:
 
 
 class ProviderRuns:
-    """The runs of one provider. Its runner is the only one that writes here."""
+    """The runs of one provider. Its runner is the only one that writes here.
 
-    def __init__(self, home: HypHome, provider: str) -> None:
-        self._home = home
+    ``folder`` is where they are kept, if not with those of the imports.
+    """
+
+    def __init__(self, home: HypHome, provider: str, folder: Path | None = None) -> None:
         self.provider = provider
-        self.path = home.provider_runs(provider)
+        self.path = folder or home.provider_runs(provider)
 
     def new_run(
         self,
@@ -128,8 +130,7 @@ class ProviderRuns:
         ``token`` is six random hex digits. Take the provider's lock first: a folder that nobody
         holds the lock of reads as an interrupted run.
         """
-        parents = (self._home.control_dir, self._home.runs_dir, self.path)
-        for parent in parents:
+        for parent in (self.path.parent.parent, self.path.parent, self.path):
             ensure_private_dir(parent)
         run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{token}"
         folder = RunFolder(self.path / run_id)

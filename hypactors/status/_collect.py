@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import read_markers, request_keys
-from hypactors.central import link_sink
+from hypactors.central import CENTRAL_PLUGIN, central_sinks, link_sink
+from hypactors.clock import SystemClock, iso_ms
 from hypactors.config import (
     CATALOGUE,
     BlobSink,
@@ -15,6 +16,7 @@ from hypactors.config import (
     running_etag,
     unsupported_plugins,
 )
+from hypactors.forward import read_first_sync_hold, read_sink_status
 from hypactors.processes import find_live_runs
 from hypactors.status._cache_size import measure
 from hypactors.status._client_actions import action_rows
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
         ConfigLayersRow,
         ConfigRow,
         DroppedRow,
+        ForwardingRow,
+        HoldRow,
         LinkRow,
         PluginRow,
         ProbationRow,
@@ -96,7 +100,7 @@ def collect_report(
         "cache": _cache(home, document),
         "recent_error_count": None,
         "usage_policy": None,
-        "first_sync_hold": None,
+        "first_sync_hold": _hold(home),
         "config_layers": _config_layers(layers),
         "remote_config": _remote_config(home, state),
         "client_actions": action_rows(
@@ -119,9 +123,12 @@ def collect_report(
         if live
         else None,
         "link": _link(live.link) if live and live.link else None,
+        "forwarding": _forwarding(home, layers),
         "source": "daemon" if live else "files",
         "unsupported": list(
-            unsupported_plugins(document, {provider.plugin for provider in providers})
+            unsupported_plugins(
+                document, {CENTRAL_PLUGIN, *(provider.plugin for provider in providers)}
+            )
         ),
     }
 
@@ -152,6 +159,36 @@ def _link(link: Mapping[str, Any]) -> LinkRow:
         "error": link["error"],
         "next_poll_at": link["next_poll_at"],
     }
+
+
+def _hold(home: HypHome) -> HoldRow | None:
+    hold = read_first_sync_hold(home, SystemClock().now())
+    if hold is None:
+        return None
+    return {"deadline": iso_ms(hold.until), "deadline_ms": int(hold.until.timestamp() * 1000)}
+
+
+def _forwarding(home: HypHome, layers: Layers) -> list[ForwardingRow]:
+    """Return how each central sink is doing, of the fleet that it is in now."""
+    rows: list[ForwardingRow] = []
+    for sink in central_sinks(layers.effective, home) if layers.effective else ():
+        found = read_sink_status(home, sink.name)
+        if found is not None and found.fleet != sink.fleet:
+            found = None
+        rows.append(
+            {
+                "sink": sink.name,
+                "status": found.status if found else "never",
+                "at": found.at if found else None,
+                "exported_at": found.exported_at if found else None,
+                "rows": found.rows if found else 0,
+                "set_aside": found.set_aside if found else 0,
+                "withheld": found.withheld if found else 0,
+                "failures": found.failures if found else 0,
+                "error": found.error if found else None,
+            }
+        )
+    return rows
 
 
 def _config(layers: Layers) -> ConfigRow:

@@ -32,6 +32,7 @@ def render_text(report: Mapping[str, Any]) -> str:
         *_cache(_object(report, "cache")),
         *_not_applied(_object(report, "config_layers")),
         *_section("central server", _link(_object(report, "link"))),
+        *_section("forwarding", _forwarding(report)),
         *_section("remote config", _remote_config(_object(report, "remote_config"))),
         *_section("client actions", render_actions(_rows(report, "client_actions"))),
         *_section("diagnostics", _diagnostics(_rows(report, "diagnostics"))),
@@ -177,6 +178,24 @@ def _link(link: Mapping[str, Any]) -> Iterable[str]:
         yield "not polled yet"
     if link.get("next_poll_at") is not None:
         yield f"next poll {_label(link['next_poll_at'])}"
+
+
+def _forwarding(report: Mapping[str, Any]) -> Iterable[str]:
+    if hold := _object(report, "first_sync_hold"):
+        yield f"held until {_label(hold.get('deadline'))} ('hyp sync' shows what will leave)"
+    for row in _rows(report, "forwarding"):
+        text = f"- {_label(row.get('sink'))}  [{_label(row.get('status'))}]"
+        facts = [f"{_label(row.get('rows'))} rows sent"]
+        if row.get("at") is not None:
+            facts.append(f"at {_label(row['at'])}")
+        if row.get("withheld"):
+            facts.append(f"{_label(row['withheld'])} kept here as local-only")
+        if row.get("set_aside"):
+            facts.append(f"{_label(row['set_aside'])} refused by the server and set aside")
+        if row.get("failures"):
+            times = "once" if row["failures"] == 1 else f"{_label(row['failures'])} times"
+            facts.append(f"failed {times}: {clean(row.get('error'), TEXT_LIMIT)}")
+        yield f"{text}  ({', '.join(facts)})"
 
 
 def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:

@@ -125,6 +125,23 @@ class ActorRow(TypedDict):
     restarts: int
 
 
+class HoldRow(TypedDict):
+    deadline: str
+    deadline_ms: int
+
+
+class ForwardingRow(TypedDict):
+    sink: str
+    status: str
+    at: str | None
+    exported_at: str | None
+    rows: int
+    set_aside: int
+    withheld: int
+    failures: int
+    error: str | None
+
+
 class LinkRow(TypedDict):
     sink: str
     url: str
@@ -154,7 +171,7 @@ class Report(TypedDict):
     cache: CacheRow
     recent_error_count: None
     usage_policy: None
-    first_sync_hold: None
+    first_sync_hold: HoldRow | None
     config_layers: ConfigLayersRow | None
     remote_config: RemoteConfigRow
     client_actions: list[ActionRow] | None
@@ -162,5 +179,6 @@ class Report(TypedDict):
     diagnostics: list[DiagnosticRow]
     actors: list[ActorRow] | None
     link: LinkRow | None
+    forwarding: list[ForwardingRow]
     source: Literal["daemon", "files"]
     unsupported: list[str]

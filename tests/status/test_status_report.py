@@ -29,7 +29,7 @@ GOLDEN_STATES = [
     "7-probation-unreachable",
     "8-after-probation",
 ]
-OURS = ["actors", "link", "source", "unsupported"]
+OURS = ["actors", "link", "forwarding", "source", "unsupported"]
 
 
 def kinds(report: dict[str, Any]) -> list[tuple[str, str]]:
