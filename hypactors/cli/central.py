@@ -233,7 +233,7 @@ def _list_configs(options: Any) -> int:
 def _gateways(options: Any) -> int:
     store = _store(options)
     configs = store.configs()
-    rows = [_gateway(gateway, configs) for gateway in store.gateways()]
+    rows = [describe_gateway(gateway, configs) for gateway in store.gateways()]
     if options.json:
         _print(json.dumps({"gateways": rows}, indent=2))
         return 0
@@ -249,7 +249,8 @@ def _gateways(options: Any) -> int:
     return 0
 
 
-def _gateway(gateway: Gateway, configs: Mapping[str, Config]) -> dict[str, Any]:
+def describe_gateway(gateway: Gateway, configs: Mapping[str, Config]) -> dict[str, Any]:
+    """Return a machine as JSON has it. It has converged when it runs what is served to it."""
     wanted = configs.get(gateway.config)
     if gateway.polled_at is None:
         state = "never polled"

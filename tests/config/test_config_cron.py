@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypactors.config._cron import cron_fault
+from hypactors.config._cron import cron_fault, next_match
 
 RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
@@ -100,3 +102,26 @@ def test_one_number_out_of_range_is_found_anywhere(text: str, data: st.DataObjec
 def test_any_text_gets_an_answer(text: str) -> None:
     fault = cron_fault(text)
     assert fault is None or fault
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        ("* * * * *", "2026-06-25T12:31"),
+        ("*/5 * * * *", "2026-06-25T12:35"),
+        ("30 12 * * *", "2026-06-26T12:30"),
+        ("0 0 1 * *", "2026-07-01T00:00"),
+        ("0 0 29 2 *", "2028-02-29T00:00"),
+        ("0 0 * * 0", "2026-06-28T00:00"),
+        ("0 0 * * 7", "2026-06-28T00:00"),
+        ("0 0 13 * 5", "2026-06-26T00:00"),
+        ("10/20 * * * *", "2026-06-25T12:50"),
+        ("0,45 13-14 * 6 1-5", "2026-06-25T13:00"),
+        ("0 0 30 2 *", None),
+        ("nonsense", None),
+    ],
+)
+def test_when_a_schedule_is_due(schedule: str, due: str | None) -> None:
+    """central §4.1: in UTC; a day is due by either of its fields when both say something."""
+    found = next_match(schedule, datetime(2026, 6, 25, 12, 30, 1, tzinfo=UTC))
+    assert (found and f"{found:%Y-%m-%dT%H:%M}") == due

@@ -59,13 +59,15 @@ subprocess.Popen([sys.executable, '-c', child]).wait()
 """
 
 
-def eventually(condition: Callable[[], object]) -> None:
+def eventually(
+    condition: Callable[[], object], deadline_s: float = DEADLINE_S, *, every_s: float = 0.005
+) -> None:
     """Wait until a condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError("the condition did not come true in time")
-        time.sleep(0.005)
+        time.sleep(every_s)
 
 
 def known(value: Known | None) -> Known:
