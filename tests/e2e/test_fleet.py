@@ -11,6 +11,7 @@ import pytest
 from hypactors.central.server import Store
 from hypactors.clock import SystemClock
 from tests.e2e.fleet import Central, Member, end
+from tests.e2e.machine import session_lines
 from tests.processes.lab import eventually as eventually_within
 from tests.processes.lab import no_child_left
 
@@ -209,5 +210,60 @@ def test_the_first_day_is_held(central: Central, tmp_path: Path) -> None:
         assert member.status()["first_sync_hold"] is None
         rows = member.query("select count(*) as n from ai_gateway_messages")[0]["n"]
         assert central.counts() == (rows, rows)
+    finally:
+        assert end(daemon) == 0
+
+
+@pytest.mark.process
+def test_a_token_that_is_revoked(central: Central, tmp_path: Path) -> None:
+    """Config and rows stop, the status says why, nothing is lost, and a new join mends it."""
+    central.put(central.document(CLAUDE))
+    member = Member(tmp_path / "one")
+    member.generate_transcripts("--sessions", "2", "--turns", "4")
+    member.join(central.url, central.token(), "--no-hold")
+    daemon = member.start_daemon()
+    try:
+        eventually(lambda: any(row["rows_received"] for row in central.gateways()))
+        [line] = central.admin("token", "list").stdout.splitlines()
+        assert "valid" in line
+        assert central.admin("token", "revoke", line.split()[0]).returncode == 0
+        assert "revoked" in central.admin("token", "list").stdout
+        eventually(lambda: "revoked" in (member.status()["link"]["error"] or ""))
+        assert "revoked" in member.hyp("status").stdout
+
+        member.projects.joinpath("p").mkdir()
+        member.projects.joinpath("p", "s9.jsonl").write_text(
+            "\n".join(session_lines(6, session="s9")) + "\n"
+        )
+        assert member.hyp("backfill", "claude").returncode == 0
+        refused = member.hyp("forward")
+        assert refused.returncode == 1
+        assert "revoked" in refused.stdout
+        assert "Traceback" not in refused.stdout + refused.stderr
+
+        member.join(central.url, central.token(), "--no-hold")
+        wanted = member.query("select count(*) as n from ai_gateway_messages")[0]["n"]
+        eventually(lambda: central.counts() == (wanted, wanted))
+    finally:
+        assert end(daemon) == 0
+
+
+@pytest.mark.process
+def test_a_server_that_comes_late(central: Central, tmp_path: Path) -> None:
+    """Down when the machine joins and starts: the daemon enrols when it can."""
+    central.put(central.document(CLAUDE))
+    token = central.token()
+    central.stop()
+    member = Member(tmp_path / "one")
+    assert member.join(central.url, token, "--no-hold").returncode == 0
+    daemon = member.start_daemon()
+    try:
+        eventually(lambda: member.status()["link"]["failures"] > 0)
+        assert "failed to reach" in member.status()["link"]["error"]
+        assert "failed to reach" in member.hyp("status").stdout
+        central.start()
+        # The first wait of the ladder is half a minute; a person who joins again need not wait.
+        member.join(central.url, token, "--no-hold")
+        eventually(lambda: [row["state"] for row in central.gateways()] == ["converged"])
     finally:
         assert end(daemon) == 0
