@@ -20,12 +20,17 @@ if TYPE_CHECKING:
 
     from hypactors.cache._lake import Lake
 
+_RETRIES = "commit.retry.num-retries"
+
 _PROPERTIES = {
     "format-version": "2",
     "write.parquet.compression-codec": "zstd",
     # Each commit writes a new metadata file; without this they would pile up for ever.
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    # An append that is repeated as it is would write what another machine wrote meanwhile a second
+    # time; it is made anew instead.
+    _RETRIES: "0",
 }
 
 
@@ -36,22 +41,29 @@ def dataset_lock(lake: Lake) -> DatasetLock:
 def open_for_writing(lake: Lake) -> Table:
     """Return the table and make it first when it is not there. Two processes may race here."""
     with dataset_lock(lake):
-        catalog = _catalog(lake, is_new=True)
-        try:
-            return catalog.load_table(_schema.TABLE)
-        except NoSuchTableError:
-            catalog.create_namespace_if_not_exists(_schema.NAMESPACE)
-            schema = _schema.iceberg_schema()
-            try:
-                return catalog.create_table(
-                    _schema.TABLE,
-                    schema=schema,
-                    partition_spec=_schema.partition_spec(schema),
-                    sort_order=_schema.sort_order(schema),
-                    properties=_PROPERTIES,
-                )
-            except TableAlreadyExistsError:  # by another machine: the lock is of this one
-                return catalog.load_table(_schema.TABLE)
+        table = _load_or_create(_catalog(lake, is_new=True))
+        if table.properties.get(_RETRIES) != _PROPERTIES[_RETRIES]:  # made by an earlier version
+            with table.transaction() as transaction:
+                transaction.set_properties({_RETRIES: _PROPERTIES[_RETRIES]})
+        return table
+
+
+def _load_or_create(catalog: Catalog) -> Table:
+    try:
+        return catalog.load_table(_schema.TABLE)
+    except NoSuchTableError:
+        catalog.create_namespace_if_not_exists(_schema.NAMESPACE)
+    schema = _schema.iceberg_schema()
+    try:
+        return catalog.create_table(
+            _schema.TABLE,
+            schema=schema,
+            partition_spec=_schema.partition_spec(schema),
+            sort_order=_schema.sort_order(schema),
+            properties=_PROPERTIES,
+        )
+    except TableAlreadyExistsError:  # by another machine: the lock is of this one
+        return catalog.load_table(_schema.TABLE)
 
 
 def open_for_reading(lake: Lake) -> Table | None:
