@@ -293,3 +293,22 @@ def test_the_file_as_the_other_client_reads_it(tmp_path: Path) -> None:
         "jwt",
     ]
     assert isinstance(fields["expires_at"], int)
+
+
+@pytest.mark.parametrize(
+    ("jump_s", "refreshes"), [(29.5 * DAY_S, 1), (400 * DAY_S, 1), (-DAY_S, 0)]
+)
+def test_a_clock_that_jumps(jump_s: float, refreshes: int, tmp_path: Path) -> None:
+    """central 32: forward it renews, even what has ended; backward it just goes on."""
+    clock = ManualClock()
+
+    async def run(server: ScriptedServer) -> str:
+        async with CentralClient(server.url, deadline_s=5) as client:
+            keeper = IdentityKeeper(client, sink(server.url, tmp_path), clock)
+            await keeper.acquire()
+            clock.advance(jump_s)
+            return await keeper.current_jwt()
+
+    with ScriptedServer(granting) as server:
+        assert asyncio.run(run(server)) == jwt(serial=1 + refreshes)
+        assert server.paths().count("/v1/identity/refresh") == refreshes

@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from hypactors.central.server import Store
@@ -77,6 +78,13 @@ def test_a_fleet_of_two(central: Central, tmp_path: Path) -> None:
         with_token = holders(token, tmp_path)
         assert {path.name for path in with_token} == {"config.a.json"}, "it is found where it is"
         assert [path for path in with_token if path.stat().st_mode & 0o077] == []
+
+        # Nor in what others can see of our processes, or in what the status says.
+        jwts = [json.loads(m.home.identity_file.read_bytes())["jwt"] for m in members]
+        shown = [" ".join(each.cmdline()) for each in psutil.Process().children(recursive=True)]
+        shown += [json.dumps(member.status()) for member in members]
+        assert any("daemon" in each for each in shown)
+        assert [each for each in shown for secret in (token, *jwts) if secret in each] == []
 
         # One that leads nowhere passes every check, and is undone by the machines themselves.
         bad = put_unchecked(central, central.document(CLAUDE, url="http://127.0.0.1:9/"))

@@ -6,57 +6,25 @@ import os
 import signal
 import socket
 import sys
-import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
 
-from hypactors.cache import Lake
 from hypactors.central.server._app import Services, create_app
 from hypactors.central.server._directory import Directory
 from hypactors.central.server._ingest import Ingester
-from hypactors.central.server._store import Store
+from hypactors.central.server._place import PUBLIC_URL
 from hypactors.central.server._tokens import Signer, load_keys
 from hypactors.errors import HypError
-from hypactors.files import ensure_private_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-PUBLIC_URL = "public_url"
+    from hypactors.central.server._place import Place
+
 STOP_S = 10
 _BACKLOG = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a server keeps its things: all in ``folder``, but for what has a place of its own."""
-
-    folder: Path
-    database: str | None = None
-    catalog: Path | None = None
-
-    def open_store(self) -> Store:
-        """Open the state, and make it when it is not there."""
-        ensure_private_dir(self.folder)
-        return Store(self.database) if self.database else Store.in_folder(self.folder)
-
-    def lake(self) -> Lake:
-        return Lake(self.folder / "lake", self._properties())
-
-    def _properties(self) -> dict[str, str]:
-        if self.catalog is None:
-            return {}
-        try:
-            properties = tomllib.loads(self.catalog.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise HypError(f"{self.catalog}: cannot be read as a catalogue ({error})") from error
-        if not properties or not all(isinstance(value, str) for value in properties.values()):
-            raise HypError(f'{self.catalog}: must hold texts, such as type = "rest"')
-        return properties
 
 
 def serve(

@@ -1,0 +1,50 @@
+"""Where a server keeps its things."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hypactors.central.server._store import Store
+from hypactors.errors import HypError
+from hypactors.files import ensure_private_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hypactors.cache import Lake
+
+PUBLIC_URL = "public_url"
+"""The fact that says under which address clients know the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a server keeps its things: all in ``folder``, but for what has a place of its own."""
+
+    folder: Path
+    database: str | None = None
+    catalog: Path | None = None
+
+    def open_store(self) -> Store:
+        """Open the state, and make it when it is not there. Raises ``StoreError``."""
+        ensure_private_dir(self.folder)
+        return Store(self.database) if self.database else Store.in_folder(self.folder)
+
+    def lake(self) -> Lake:
+        """Return where the rows go. Raises ``HypError`` when the catalogue's file is wrong."""
+        from hypactors.cache import Lake  # noqa: PLC0415 - the administration needs no data plane
+
+        return Lake(self.folder / "lake", self._properties())
+
+    def _properties(self) -> dict[str, str]:
+        if self.catalog is None:
+            return {}
+        try:
+            properties = tomllib.loads(self.catalog.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise HypError(f"{self.catalog}: cannot be read as a catalogue ({error})") from error
+        if not properties or not all(isinstance(value, str) for value in properties.values()):
+            raise HypError(f'{self.catalog}: must hold texts, such as type = "rest"')
+        return properties
