@@ -15,6 +15,7 @@ from hypactors.central import (
     central_sinks,
     sink_faults,
 )
+from hypactors.cli._run_log import RunLog
 from hypactors.clock import SystemClock, iso_ms
 from hypactors.config import resolve_layers
 from hypactors.errors import ConfigError, ExportBusyError, HypError
@@ -118,7 +119,6 @@ def run_export(
     sink: CentralSink,
     *,
     on_sent: Callable[[Sent], object],
-    deadline_s: float | None = None,
 ) -> Exported:
     """Send what is new to one sink, and leave its status for others to read.
 
@@ -135,8 +135,10 @@ def run_export(
         if hold is not None:
             return Exported(ExportResult(), hold)
         stamp = cache_stamp(home)
-        exporting = _Exporting(home, sink, on_sent)
-        result = asyncio.run(exporting.run(deadline_s))
+        log = RunLog(environ, clock, run_id=environ.get("HYP_RUN_ID", ""), mode="export")
+        exporting = _Exporting(home, sink, on_sent, log)
+        result = asyncio.run(exporting.run())
+        _log_result(log, result)
         _record(home, sink, result, stamp, clock.now())
         return Exported(result)
 
@@ -144,15 +146,22 @@ def run_export(
 class _Exporting:
     """The part that runs in an event loop."""
 
-    def __init__(self, home: HypHome, sink: CentralSink, on_sent: Callable[[Sent], object]) -> None:
+    def __init__(
+        self,
+        home: HypHome,
+        sink: CentralSink,
+        on_sent: Callable[[Sent], object],
+        log: RunLog,
+    ) -> None:
         self._home = home
         self._sink = sink
         self._on_sent = on_sent
+        self._log = log
         self._clock = SystemClock()
         self._stop = asyncio.Event()
 
-    async def run(self, deadline_s: float | None) -> ExportResult:
-        from hypactors.central.client import DEADLINE_S, CentralClient
+    async def run(self) -> ExportResult:
+        from hypactors.central.client import CentralClient
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,7 +169,7 @@ class _Exporting:
         source = MessagesSource(self._home)
         try:
             policy = Policy.load(self._home)
-            async with CentralClient(self._sink.url, deadline_s=deadline_s or DEADLINE_S) as client:
+            async with CentralClient(self._sink.url) as client:
                 keeper = IdentityKeeper(client, self._sink, self._clock)
                 await keeper.acquire(may_bootstrap=False)
                 return await export([source], self._way(client, keeper, policy))
@@ -176,7 +185,7 @@ class _Exporting:
                 keeper,
                 clock=self._clock,
                 pause=self._pause,
-                on_busy=lambda *_: None,
+                on_busy=self._tell_busy,
             ),
             marks=lambda dataset: Marks(home, sink=sink.name, dataset=dataset, fleet=sink.fleet),
             floor=lambda cache_id: fleets.held(sink.fleet, cache_id),
@@ -184,7 +193,28 @@ class _Exporting:
             is_withheld=policy.is_withheld,
             now=self._clock.now,
             is_stopping=self._stop.is_set,
-            on_sent=self._on_sent,
+            on_sent=self._tell_sent,
+        )
+
+    def _tell_sent(self, sent: Sent) -> None:
+        self._log.event(
+            "central.forward.chunk",
+            level="debug",
+            signal=SIGNAL,
+            dataset=sent.dataset,
+            chunk_index=sent.batches - 1,
+            rows_so_far=sent.rows,
+            bytes_so_far=sent.sent_bytes,
+        )
+        self._on_sent(sent)
+
+    def _tell_busy(self, retry: int, delay_s: float, status: int) -> None:
+        self._log.event(
+            "central.forward.backpressure",
+            level="warning",
+            retry=retry,
+            retry_after_seconds=delay_s,
+            http_status=status,
         )
 
     async def _pause(self, seconds: float) -> None:
@@ -193,6 +223,28 @@ class _Exporting:
         except TimeoutError:
             return
         raise StoppedError
+
+
+def _log_result(log: RunLog, result: ExportResult) -> None:
+    for sent in result.sent:
+        if sent.withheld:
+            log.event("central.forward.dropped", dataset=sent.dataset, rows=sent.withheld)
+        if sent.set_aside:
+            log.event(
+                "central.forward.set_aside",
+                level="warning",
+                dataset=sent.dataset,
+                rows=sent.set_aside,
+                rows_without_room=sent.set_aside_lost,
+            )
+        if sent.error is not None:
+            log.event(
+                "central.forward.failed",
+                level="error",
+                dataset=sent.dataset,
+                detail=sent.error,
+                chunks_sent=sent.batches,
+            )
 
 
 def _record(

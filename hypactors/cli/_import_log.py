@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypactors.clock import iso_ms
+from hypactors.cli._run_log import RunLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,40 +13,12 @@ if TYPE_CHECKING:
     from hypactors.clock import Clock
     from hypactors.providers import Findings
 
-_RUN_DIR_VARIABLE = "HYP_RUN_DIR"
-_LOG_FILE = "log.jsonl"
 
-
-class ImportLog:
-    """Appends events to ``log.jsonl`` of the run folder, when there is one (contract §10).
-
-    Not through structlog: its import alone takes longer than a small import does.
-    """
+class ImportLog(RunLog):
+    """The log of one import."""
 
     def __init__(self, environ: Mapping[str, str], clock: Clock, *, run_id: str) -> None:
-        folder = environ.get(_RUN_DIR_VARIABLE)
-        self._path = Path(folder) / _LOG_FILE if folder else None
-        self._clock = clock
-        self._run_id = run_id
-
-    def event(self, event: str, *, level: str = "info", **fields: object) -> None:
-        if self._path is None:
-            return
-        line = json.dumps(
-            {
-                "ts": iso_ms(self._clock.now()),
-                "level": level,
-                "event": event,
-                "pid": os.getpid(),
-                "mode": "import",
-                "run_id": self._run_id,
-                **fields,
-            },
-            ensure_ascii=False,
-        )
-        # A run folder that was taken away, or a full disk, must not fail what it reports on.
-        with contextlib.suppress(OSError):
-            _append(self._path, f"{line}\n".encode("utf-8", "replace"))
+        super().__init__(environ, clock, run_id=run_id, mode="import")
 
     def findings(self, provider: str, findings: Findings) -> None:
         """Report what was left out: by file in the log, as one line to a person."""
@@ -76,13 +44,3 @@ class ImportLog:
         """Say something to whoever reads stderr."""
         sys.stderr.write(f"hyp backfill: {text}\n")
         sys.stderr.flush()
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Add to the end with one write: readers follow the file, and never see half a line."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        os.write(descriptor, data)
-    finally:
-        os.close(descriptor)

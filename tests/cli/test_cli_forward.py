@@ -162,6 +162,28 @@ def test_a_wait_ends_when_it_is_told_to(sender: Sender) -> None:
 
 
 @pytest.mark.process
+def test_a_run_tells_what_it_did(sender: Sender, tmp_path: Path) -> None:
+    """central 22, contract §10: each batch, each wait, and what went wrong, in the run's folder."""
+    sender.server.answer = replies(
+        lambda _, peer: peer.send(503, retry_after="1"),
+        store,
+        lambda _, peer: peer.send(500),
+    )
+    run = {"HYP_RUN_DIR": str(tmp_path), "HYP_RUN_ID": "r-7"}
+    assert sender.hyp("forward", **run).returncode == 0
+    sender.add("d")
+    assert sender.hyp("forward", **run).returncode == 1
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["event"].removeprefix("central.forward.") for line in lines] == [
+        "backpressure",
+        "chunk",
+        "failed",
+    ]
+    assert {(line["mode"], line["run_id"]) for line in lines} == {("export", "r-7")}
+    assert (lines[0]["retry_after_seconds"], lines[1]["rows_so_far"]) == (1, 3)
+
+
+@pytest.mark.process
 def test_a_redirect_is_not_followed(sender: Sender) -> None:
     with ScriptedServer(store) as other:
         sender.server.answer = lambda _, peer: peer.send(307, location=other.url)
