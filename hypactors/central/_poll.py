@@ -123,7 +123,7 @@ def _served(reply: Reply) -> PollResult:
             reply.status,
             body_bytes=reply.body_bytes,
         )
-    etag = reply.headers.get("etag", "").strip()
+    etag = reply.headers.get("etag", "")
     if not etag:
         return PollFailure(Failure.NO_ETAG, "the reply has no ETag", reply.status)
     try:

@@ -219,6 +219,20 @@ def test_the_local_layer_hands_nobody_to_another_fleet(stage: Stage, control: Ma
     assert control.all() == [LinkReady()]
 
 
+def test_a_joined_machine_whose_server_cannot_be_used_follows_nobody_else(
+    stage: Stage, control: Mailbox
+) -> None:
+    plant_central_seed(stage.home, "http://fleet.example/")
+    stage.home.default_local_config.write_bytes(
+        central(url="https://evil.example/").replace(b'"central"', b'"a-local"')
+    )
+    poller = PlayedPoller(stage)
+    stage.start_central_link(poller)
+    stage.tell(CENTRAL_LINK, changed(stage))
+    assert poller.asked == []
+    assert control.all() == [LinkReady()]
+
+
 def test_it_says_how_it_is(stage: Stage, poller: PlayedPoller) -> None:
     assert described(stage) == LinkState("central", URL, "https://fleet.example:443")
     poller.end(Unchanged(None))

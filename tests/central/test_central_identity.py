@@ -312,3 +312,18 @@ def test_a_clock_that_jumps(jump_s: float, refreshes: int, tmp_path: Path) -> No
     with ScriptedServer(granting) as server:
         assert asyncio.run(run(server)) == jwt(serial=1 + refreshes)
         assert server.paths().count("/v1/identity/refresh") == refreshes
+
+
+def test_nothing_is_written_once_the_keeper_is_closed(tmp_path: Path) -> None:
+    """The machine may be leaving while a reply is on its way."""
+
+    async def work(keeper: IdentityKeeper) -> None:
+        keeper.close()
+        await keeper.acquire()
+
+    with ScriptedServer(granting) as server:
+        where = sink(server.url, tmp_path)
+        with pytest.raises(IdentityError, match="not kept any more"):
+            keeping(server.url, where, work)
+        assert len(server.requests) == 1
+        assert not where.identity_path.exists()
