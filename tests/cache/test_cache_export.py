@@ -77,6 +77,20 @@ def test_rows_come_in_the_order_of_their_numbers(lake: Lake) -> None:
     assert end.seq == 5
 
 
+def test_files_whose_numbers_interleave(lake: Lake) -> None:
+    """central 24: a commit writes a file a partition, and numbers its rows over all of them."""
+    batch = [
+        row
+        for session, client in zip("abcdef", ("claude", "codex") * 3, strict=True)
+        for row in rows(f"{session}1", f"{session}2", client=client, session=session)
+    ]
+    MessageWriter(lake, run_id="r").commit(batch)
+    assert len(list(lake.warehouse_dir.rglob("*.parquet"))) == 2
+    found = exported(lake)
+    assert [seq for seq, _ in found] == list(range(1, 13))
+    assert [row["session_id"] for _, row in found] == sorted("abcdef" * 2)
+
+
 @pytest.mark.parametrize("after", [0, 2, 3, 5])
 def test_only_those_above_the_mark(lake: Lake, after: int) -> None:
     """central 23."""

@@ -110,6 +110,22 @@ def test_no_identity_but_ours(app: App, credential: str) -> None:
     assert reply.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("claims", "is_ours"),
+    [
+        ({}, True),
+        ({"exp": int(NOW.timestamp())}, False),
+        ({"exp": int(NOW.timestamp()) + 1}, True),
+        ({"exp": "soon"}, False),
+        ({"iss": "other"}, False),
+    ],
+)
+def test_what_a_signed_identity_must_say(claims: dict[str, object], is_ours: bool) -> None:  # noqa: FBT001
+    credential = pyjwt.encode(forged(**claims), key=KEY, algorithm="HS256")
+    found = Signer((KEY,)).gateway_of(credential, NOW)
+    assert found == ("gw-1" if is_ours else None)
+
+
 def test_a_key_may_be_changed() -> None:
     granted = Signer((OLD_KEY,)).grant("gw-1", NOW)
     assert Signer((KEY, OLD_KEY)).gateway_of(granted.jwt, NOW) == "gw-1"
