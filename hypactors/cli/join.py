@@ -140,6 +140,10 @@ def _join(home: HypHome, environ: Mapping[str, str], url: str, seed: bytes, opti
     code = install(service_of(environ), only_print=False)
     if code == 0:
         _print(f"joined {url}; 'hyp status' shows how it goes")
+    else:
+        _print(
+            "the machine is ready to enrol: 'hyp daemon --actors' does it here, without a service"
+        )
     return code
 
 

@@ -118,3 +118,9 @@ def test_a_password_of_a_database_is_not_told() -> None:
     with pytest.raises(StoreError) as failed:
         Store("sqlite:////nowhere/at/all/canary:canary@/x.db")
     assert "canary" not in str(failed.value)
+
+
+def test_a_driver_that_is_not_there_is_named() -> None:
+    with pytest.raises(StoreError, match="driver psycopg2 is not installed") as failed:
+        Store("postgresql+psycopg2://user:canary@host/hyp")
+    assert "canary" not in str(failed.value)

@@ -273,3 +273,15 @@ def test_a_daemon_that_does_not_answer_keeps_its_home(person: Person) -> None:
         person.join(URL, stdin=TOKEN)
     assert not person.home.seed_file.exists()
     assert os.listdir(person.home.control_dir.parent)  # noqa: PTH208 - that there is any
+
+
+def test_a_service_that_cannot_be_started(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """central 30: its code; the seed is there, and the person hears what to do."""
+    monkeypatch.setattr("sys.stdin", Terminal(TOKEN))
+    monkeypatch.setattr("hypactors.cli.join.service_of", lambda _environ: None)
+    monkeypatch.setattr("hypactors.cli.join.install", lambda _service, *, only_print: 1)
+    assert join.main([URL], person.environ) == 1
+    assert "'hyp daemon --actors' does it here" in capsys.readouterr().out
+    assert person.seed()

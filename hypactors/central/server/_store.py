@@ -351,5 +351,7 @@ def _make_concurrent(connection: Any, _record: object) -> None:
 
 def _reason(error: Exception) -> str:
     """Return why, without what a driver may say of the address."""
+    if isinstance(error, ImportError):
+        return f"its driver {error.name} is not installed"
     original = getattr(error, "orig", None)
     return type(original or error).__name__
