@@ -281,7 +281,7 @@ def test_a_service_that_cannot_be_started(
     """central 30: its code; the seed is there, and the person hears what to do."""
     monkeypatch.setattr("sys.stdin", Terminal(TOKEN))
     monkeypatch.setattr("hypactors.cli.join.service_of", lambda _environ: None)
-    monkeypatch.setattr("hypactors.cli.join.install", lambda _service, *, only_print: 1)
+    monkeypatch.setattr("hypactors.cli.join.install", lambda _service, **_: 1)
     assert join.main([URL], person.environ) == 1
     assert "'hyp daemon --actors' does it here" in capsys.readouterr().out
     assert person.seed()
