@@ -141,9 +141,7 @@ def _join(home: HypHome, environ: Mapping[str, str], url: str, seed: bytes, opti
     if code == 0:
         _print(f"joined {url}; 'hyp status' shows how it goes")
     else:
-        _print(
-            "the machine is ready to enrol; 'hyp daemon --actors' does it here, as no service"
-        )
+        _print("the machine is ready to enrol; 'hyp daemon --actors' does it here, as no service")
     return code
 
 

@@ -161,7 +161,9 @@ class _Sending:
             if len(self._doubtful) > _DOUBTS:
                 raise PostFailedError(f"the server refuses everything: {refused[0][1]}")
             return
-        if chunk.lines and self._doubtful:
+        if self._doubtful:
+            if not chunk.lines:  # nothing was stored that speaks for the server
+                return
             self._give_up_doubtful()
         for part, reason in refused:
             self._set_aside(part, reason)

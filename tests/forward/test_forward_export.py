@@ -337,6 +337,19 @@ def test_a_server_that_refuses_everything_takes_nothing_with_it(lab: Lab) -> Non
 
 
 @pytest.mark.usefixtures("small")
+def test_rows_that_stay_here_vouch_for_nobody(lab: Lab) -> None:
+    """After a batch that was refused whole they must not move the mark past it."""
+    only_here(lab, "/secret")
+    lab.server.answer = refuses(*numbered(10))  # type: ignore[assignment]
+    source = FakeSource(numbered(15), cwds=dict.fromkeys(range(11, 16), "/secret"))
+    assert "refuses everything" in (run(lab, source).error or "")
+    assert (lab.mark(), aside(lab)) == (None, [])
+    lab.server.answer = lambda _post: None
+    assert run(lab, source).sent[0].rows == 10
+    assert lab.mark() == 15
+
+
+@pytest.mark.usefixtures("small")
 def test_a_full_outbox_is_only_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hypactors.forward._outbox.MOST_BYTES", 10)
     lab.server.answer = refuses(*numbered(1, start=3))  # type: ignore[assignment]
