@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,15 @@ class Reply:
     @property
     def is_ok(self) -> bool:
         return 200 <= self.status < 300  # noqa: PLR2004 - the 2xx
+
+    def without(self, secret: str) -> Reply:
+        """Return the reply as it is, but for an error that repeats what it was asked with.
+
+        What a server says of an error is logged and shown.
+        """
+        if self.is_ok or self.body is None or not secret:
+            return self
+        return replace(self, body=self.body.replace(secret.encode(), b"[secret]"))
 
     def detail(self) -> str:
         """Return what the server says of an error: its ``error`` field, else how it begins."""

@@ -57,21 +57,25 @@ class CentralClient:
         """Exchange a policy token for an identity (central §2.3)."""
         body = msgspec.json.encode({"bootstrap_token": token})
         headers = {"content-type": "application/json"}
-        return await self._ask("POST", "v1/identity/bootstrap", headers, body)
+        reply = await self._ask("POST", "v1/identity/bootstrap", headers, body)
+        return reply.without(token)
 
     async def refresh(self, jwt: str) -> Reply:
         """Exchange an identity for one that lasts longer."""
-        return await self._ask("POST", "v1/identity/refresh", _bearer(jwt))
+        reply = await self._ask("POST", "v1/identity/refresh", _bearer(jwt))
+        return reply.without(jwt)
 
     async def get_config(self, jwt: str, etag: str | None) -> Reply:
         """Ask for the config; ``etag`` is that of the config that runs, if it has one."""
         condition = {} if etag is None else {"if-none-match": etag}
-        return await self._ask("GET", "v1/config", _bearer(jwt) | condition)
+        reply = await self._ask("GET", "v1/config", _bearer(jwt) | condition)
+        return reply.without(jwt)
 
     async def post_batch(self, signal: str, body: bytes, batch_id: str, jwt: str) -> Reply:
         """Send one batch of rows, a JSON object a line (central §5.3)."""
         headers = {"content-type": "application/x-ndjson", "x-hyp-batch-id": batch_id}
-        return await self._ask("POST", f"v1/ingest/{signal}", _bearer(jwt) | headers, body)
+        reply = await self._ask("POST", f"v1/ingest/{signal}", _bearer(jwt) | headers, body)
+        return reply.without(jwt)
 
     async def _ask(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None

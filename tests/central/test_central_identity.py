@@ -327,3 +327,13 @@ def test_nothing_is_written_once_the_keeper_is_closed(tmp_path: Path) -> None:
             keeping(server.url, where, work)
         assert len(server.requests) == 1
         assert not where.identity_path.exists()
+
+
+def test_a_server_that_repeats_the_token(tmp_path: Path) -> None:
+    def repeat(request: Request, peer: Peer) -> None:
+        peer.send_json({"error": f"unknown: {request.json()['bootstrap_token']}"}, 401)
+
+    with ScriptedServer(repeat) as server:
+        where = sink(server.url, tmp_path)
+        with pytest.raises(IdentityError, match=r"unknown: \[secret\]"):
+            keeping(server.url, where, IdentityKeeper.acquire)

@@ -303,3 +303,16 @@ def test_when_to_ask_again(
 ) -> None:
     """central 13, 14 and 17."""
     assert next_poll_s(result, failures, interval_s, 0.0) == delay_s
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+def test_a_server_that_repeats_the_credential(status: int, tmp_path: Path) -> None:
+    """What it says is logged and shown: not that."""
+
+    def repeat(request: Request, peer: Peer) -> None:
+        peer.send_json({"error": f"no good: {request.jwt}!"}, status)
+
+    result, [request, *_] = poll_once(repeat, tmp_path)
+    assert "canary" not in failure(result).message
+    assert request.jwt not in failure(result).message
+    assert "no good: [secret]!" in failure(result).message
