@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from hypactors.actors._home_files import DaemonState, HomeFiles, own_home
 from hypactors.clock import ManualClock
 from hypactors.errors import HomeBusyError
+from tests.processes.lab import eventually
 
 if TYPE_CHECKING:
     from hypactors.paths import HypHome
@@ -145,6 +147,8 @@ def test_a_live_daemon_of_the_other_client_is_yielded_to(home: HypHome) -> None:
         [sys.executable, "-c", PATIENT, "/opt/hyp", "daemon", "run"], stdin=subprocess.PIPE
     ) as other:
         home.pid_file.write_text(json.dumps({"pid": other.pid}))
+        # For an instant after the start of a program the system shows no command line of it.
+        eventually(lambda: "daemon" in psutil.Process(other.pid).cmdline())
         with pytest.raises(HomeBusyError, match=rf"other client \(pid {other.pid}, from .*stop it"):
             own_home(home)
         with pytest.raises(HomeBusyError, match="other client"):
