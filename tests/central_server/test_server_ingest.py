@@ -74,7 +74,10 @@ def test_an_empty_batch_is_a_batch(app: App) -> None:
         (json.dumps(line("x", content_text="\ud800")).encode(), "line 2"),
         (json.dumps(line("x", tool_args={"a": "\ud800"})).encode(), "line 2"),
         (b"\xff", "line 2"),
-        (json.dumps(line("x", tool_args=0)).encode().replace(b": 0", b": 1e999"), "out of range"),
+        (
+            json.dumps(line("x", tool_args=0)).encode().replace(b'args": 0', b'args": 1e999'),
+            "out of range",
+        ),
         (b"[" * 9999, "line 2"),
     ],
 )
