@@ -70,6 +70,10 @@ class HypHome:
         """Return the folder with the lock and the runs of one provider (contract §5)."""
         return self.runs_dir / slug(provider)
 
+    def checkpoint_file(self, provider: str) -> Path:
+        """Return where it is kept which files of a provider are in the cache (contract §8)."""
+        return self.lake_dir / "checkpoints" / f"{segment(provider)}.db"
+
     def import_lock(self, provider: str) -> Path:
         return self.provider_runs(provider) / "lock"
 

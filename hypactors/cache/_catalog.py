@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from hypactors.cache import _schema
 from hypactors.cache._durable_io import DurableFileIO
 from hypactors.cache._lock import DatasetLock
+from hypactors.dataset import DATASET
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -35,7 +36,7 @@ _PROPERTIES = {
 
 
 def dataset_lock(lake: Lake) -> DatasetLock:
-    return DatasetLock(lake.folder / f"{_schema.DATASET}.lock")
+    return DatasetLock(lake.folder / f"{DATASET}.lock")
 
 
 def open_for_writing(lake: Lake) -> Table:

@@ -15,8 +15,9 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.types import LongType
 
 from hypactors.cache._catalog import open_for_reading
-from hypactors.cache._schema import COLUMNS, INGEST_SEQ
+from hypactors.cache._schema import INGEST_SEQ
 from hypactors.cache._writer import NEXT_SEQ
+from hypactors.dataset import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyiceberg.exceptions import CommitFailedException
 
 from hypactors.cache._catalog import dataset_lock, open_for_writing
 from hypactors.cache._parts import KnownParts
-from hypactors.cache._schema import COLUMNS, INGEST_SEQ, SORT_COLUMNS, arrow_schema
+from hypactors.cache._schema import SORT_COLUMNS, arrow_schema
+from hypactors.dataset.arrow import columns_of, digests_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +44,11 @@ class MessageWriter:
         self._run_id = run_id
         self._table = open_for_writing(lake)
         self._known = KnownParts()
-        self._schema = arrow_schema()
+
+    @property
+    def cache_id(self) -> str:
+        """Which table this is: a cache that was deleted and made anew is another one."""
+        return str(self._table.metadata.table_uuid)
 
     def commit(
         self,
@@ -51,65 +57,73 @@ class MessageWriter:
         files: int = 0,
         summary: Mapping[str, str] | None = None,
     ) -> Committed:
+        """Append rows, in column order, their times in milliseconds: see ``commit_columns``."""
+        if not rows:
+            return Committed((), None)
+        columns = pa.Table.from_batches([columns_of(rows)])
+        return self.commit_columns(columns, digests_of_rows(rows), files=files, summary=summary)
+
+    def commit_columns(
+        self,
+        columns: pa.Table,
+        digests: pa.Array,
+        *,
+        files: int = 0,
+        summary: Mapping[str, str] | None = None,
+    ) -> Committed:
         """Append the rows whose part is not there yet, in one atomic commit.
 
-        ``rows`` are in column order, times in milliseconds; ``files`` says how many files of
-        history they came from; ``summary`` is kept with the snapshot. On return the commit is
-        what every reader sees. A process that dies in here leaves the table as it was, and
-        perhaps files that no snapshot names.
+        ``columns`` has ``ROW_SCHEMA`` and ``digests`` those of its part ids; ``files`` says how
+        many files of history they came from; ``summary`` is kept with the snapshot. On return the
+        commit is what every reader sees. A process that dies in here leaves the table as it was,
+        and perhaps files that no snapshot names.
         """
+        noted = {"hyp.files": str(files)} | dict(summary or {})
         with dataset_lock(self._lake):
-            return self._commit_anew(rows, {"hyp.files": str(files)} | dict(summary or {}))
+            return self._commit_anew(columns, digests, noted)
 
     def _commit_anew(
-        self, rows: Sequence[tuple[object, ...]], summary: Mapping[str, str]
+        self, columns: pa.Table, digests: pa.Array, summary: Mapping[str, str]
     ) -> Committed:
         """Commit on top of what others commit meanwhile; another machine knows no lock of ours."""
         for _ in range(_LOST_RACES):
             try:
-                return self._commit(rows, summary)
+                return self._commit(columns, digests, summary)
             except CommitFailedException:
                 continue
-        return self._commit(rows, summary)
+        return self._commit(columns, digests, summary)
 
-    def _commit(self, rows: Sequence[tuple[object, ...]], summary: Mapping[str, str]) -> Committed:
+    def _commit(
+        self, columns: pa.Table, digests: pa.Array, summary: Mapping[str, str]
+    ) -> Committed:
         self._table.refresh()
         self._known.refresh(self._table)
-        fresh = self._known.new_among(rows)
-        if not fresh:
+        fresh = self._known.new_among(digests)
+        if not len(fresh):
             return Committed((), None)
-        new_rows = rows if len(fresh) == len(rows) else [rows[index] for index in fresh]
+        if len(fresh) < len(digests):
+            columns, digests = columns.take(fresh), digests.take(fresh)
         next_seq = int(self._table.properties.get(NEXT_SEQ, "1"))
-        batch = self._batch(new_rows, next_seq)
         with self._table.transaction() as transaction:
-            transaction.set_properties({NEXT_SEQ: str(next_seq + len(new_rows))})
+            transaction.set_properties({NEXT_SEQ: str(next_seq + len(fresh))})
             transaction.append(
-                batch,
+                _numbered(columns, next_seq),
                 snapshot_properties={
                     "hyp.run-id": self._run_id,
-                    "hyp.rows": str(len(new_rows)),
+                    "hyp.rows": str(len(fresh)),
                     **summary,
                 },
             )
-        self._known.committed(new_rows, self._table)
+        self._known.committed(digests, self._table)
         snapshot = self._table.current_snapshot()
-        return Committed(fresh, None if snapshot is None else snapshot.snapshot_id)
-
-    def _batch(self, rows: Sequence[tuple[object, ...]], next_seq: int) -> pa.Table:
-        """Return the rows as columns in the table's sort order, numbered from ``next_seq``."""
-        arrays = [
-            _array(values, field.type)
-            for values, field in zip(zip(*rows, strict=True), self._schema, strict=False)
-        ]
-        names = [column.name for column in COLUMNS]
-        table = pa.table(arrays, names=names).sort_by(
-            [(name, "ascending") for name in SORT_COLUMNS]
-        )
-        numbers = pa.array(range(next_seq, next_seq + len(rows)), pa.int64())
-        return table.append_column(INGEST_SEQ, numbers).cast(self._schema)
+        return Committed(fresh.to_pylist(), None if snapshot is None else snapshot.snapshot_id)
 
 
-def _array(values: tuple[object, ...], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(kind)
-    return pa.array(values, kind)
+def _numbered(columns: pa.Table, next_seq: int) -> pa.Table:
+    """Return the rows in the table's sort order, numbered from ``next_seq``."""
+    order = pc.sort_indices(columns, sort_keys=[(name, "ascending") for name in SORT_COLUMNS])
+    numbers = pa.array(range(columns.num_rows), pa.uint64())
+    if not order.equals(numbers):  # as a rule it is: rows come session by session
+        columns = columns.take(order)
+    seqs = pc.add(numbers.cast(pa.int64()), next_seq)
+    return pa.Table.from_arrays([*columns.columns, seqs], schema=arrow_schema())

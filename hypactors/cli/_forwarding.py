@@ -24,7 +24,6 @@ from hypactors.forward import (
     Fleets,
     Marks,
     Outbox,
-    Policy,
     Poster,
     Sent,
     SinkStatus,
@@ -38,6 +37,7 @@ from hypactors.forward import (
     write_sink_status,
 )
 from hypactors.processes import ImportLock
+from hypactors.usage_policy import UsagePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -168,7 +168,7 @@ class _Exporting:
             loop.add_signal_handler(number, self._stop.set)
         source = MessagesSource(self._home)
         try:
-            policy = Policy.load(self._home)
+            policy = UsagePolicy.load(self._home)
             async with CentralClient(self._sink.url) as client:
                 keeper = IdentityKeeper(client, self._sink, self._clock)
                 await keeper.acquire(may_bootstrap=False)
@@ -176,7 +176,7 @@ class _Exporting:
         except (IdentityError, CentralUnreachableError, HypError) as error:
             return ExportResult([Sent(source.dataset, error=str(error))])
 
-    def _way(self, client: Any, keeper: IdentityKeeper, policy: Policy) -> Way:
+    def _way(self, client: Any, keeper: IdentityKeeper, policy: UsagePolicy) -> Way:
         sink, home = self._sink, self._home
         fleets = Fleets(home)
         return Way(

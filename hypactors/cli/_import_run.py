@@ -1,28 +1,25 @@
-"""Import the history of one provider after the other, a bounded batch at a time."""
+"""Import the history of one provider after the other, each under the lock of its imports."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hypactors.errors import HypError, ImportBusyError, ImportRunError
-from hypactors.providers import Findings, ScanContext, expand
+from hypactors.errors import ImportBusyError, ImportRunError
+from hypactors.importing import Engine, Progress, reason_of
+from hypactors.providers import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from hypactors.cache import MessageWriter
     from hypactors.cli._import_log import ImportLog
-    from hypactors.cli._stop_signals import StopSignals
+    from hypactors.clock import Clock
+    from hypactors.importing import Imported, Surroundings
     from hypactors.paths import HypHome
-    from hypactors.providers import Provider, Row, Window
+    from hypactors.processes import ImportProgress
+    from hypactors.providers import Provider
 
 DATASETS = frozenset({"ai_gateway_messages"})
-
-# A commit costs some 50 ms and a few small files; a batch costs about 3 KB a row in memory.
-MAX_BATCH_ROWS = 10_000
-MAX_BATCH_BYTES = 32 * 1024 * 1024
-_ROW_BYTES = 600
 
 
 @dataclass(slots=True)
@@ -38,6 +35,9 @@ class ProviderResult:
     rows_skipped: int = 0
     """Counts items without a fresh row, not rows: the name is part of the format."""
     error: str | None = None
+    files: int = 0
+    """How many files of history there were, whether or not they had to be read."""
+    cache_id: str | None = None
 
     @property
     def status(self) -> str:
@@ -59,60 +59,26 @@ class ProviderResult:
         return document
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Rows that wait for a commit, and the item that each is of."""
-
-    rows: list[Row] = field(default_factory=list)
-    items: list[int] = field(default_factory=list)
-    size_bytes: int = 0
-    files: int = 0
-
-    def add(self, row: Row, item: int) -> None:
-        self.rows.append(row)
-        self.items.append(item)
-        # The columns that can be long; the rest is about the same for all.
-        self.size_bytes += (
-            _ROW_BYTES
-            + len(row.content_text or "")
-            + len(row.tool_args or "")
-            + len(row.attributes)
-            + len(row.thinking_signature or "")
-        )
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.rows) >= MAX_BATCH_ROWS or self.size_bytes >= MAX_BATCH_BYTES
-
-
 class ImportRun:
-    """One run: its providers share the window, and what is known of the table."""
+    """One run: its providers share the window."""
 
     def __init__(
         self,
+        around: Surroundings,
         *,
-        run_id: str,
-        home: HypHome,
-        environ: Mapping[str, str],
-        window: Window,
-        is_configured: Callable[[str], bool],
-        now_ms: int,
         log: ImportLog,
-        stop: StopSignals,
+        clock: Clock,
+        show: Callable[[ImportProgress], object],
         dry_run: bool,
         no_wait: bool = False,
     ) -> None:
-        self._run_id = run_id
-        self._home = home
-        self._environ = environ
-        self._window = window
-        self._is_configured = is_configured
-        self._now_ms = now_ms
+        """``show`` is told how far an import is, a few times a second."""
+        self._around = around
         self._log = log
-        self._stop = stop
+        self._clock = clock
+        self._show = show
         self._dry_run = dry_run
         self._no_wait = no_wait
-        self._opened: MessageWriter | None = None
 
     def provider(self, provider: Provider) -> ProviderResult:
         """Import one provider. Whatever goes wrong is in the result; the others can go on.
@@ -121,99 +87,58 @@ class ImportRun:
         """
         result = ProviderResult(provider.name, provider.plugin, tuple(provider.datasets))
         findings = Findings()
+        progress = Progress(self._clock, self._show)
+        engine = Engine(provider, self._around, findings, progress)
         try:
             _require_datasets(provider)
             if self._dry_run:
-                self._read(provider, result, findings)
+                engine.count()
             else:
-                self._import_locked(provider, result, findings)
+                self._import_locked(provider, engine)
         except ImportBusyError:
             raise
         # The outermost edge of a provider, which may be another package's code. Rows that were
         # not committed yet are unfinished: the next run finds them again.
         except Exception as error:  # noqa: BLE001
-            result.error = _reason(error)
+            result.error = reason_of(error)
             self._log.event(
                 "import_failed", level="error", provider=provider.name, reason=result.error
             )
             self._log.note(f"{provider.name}: {result.error}")
         finally:
+            _fill(result, engine.imported)
             self._log.findings(provider.name, findings)
         return result
 
-    def _import_locked(
-        self, provider: Provider, result: ProviderResult, findings: Findings
-    ) -> None:
+    def _import_locked(self, provider: Provider, engine: Engine) -> None:
         from hypactors.processes import ImportLock
 
+        home, environ = self._around.home, self._around.environ
+
         def on_wait() -> None:
-            running = f"another import of {provider.name} is running{_whose(self._home, provider)}"
+            running = f"another import of {provider.name} is running{_whose(home, provider)}"
             if self._no_wait:
                 raise ImportBusyError(f"{running}; nothing was started")
             self._log.note(f"{running}; waiting for it to end")
 
-        with ImportLock.for_import(self._home, provider.name, self._environ, on_wait):
+        with ImportLock.for_import(home, provider.name, environ, on_wait) as lock:
             self._log.event("import_started", provider=provider.name)
-            self._read(provider, result, findings)
+            engine.run(in_worker=lock.close)
             self._log.event(
                 "import_finished",
                 provider=provider.name,
-                items=result.items_seen,
-                rows=result.rows_written,
+                items=engine.imported.items_seen,
+                rows=engine.imported.rows_written,
             )
 
-    def _read(self, provider: Provider, result: ProviderResult, findings: Findings) -> None:
-        scan = provider.scan(
-            ScanContext(
-                window=self._window,
-                environ=self._environ,
-                home=self._home,
-                is_configured=self._is_configured,
-                findings=findings,
-            )
-        )
-        fresh_items: set[int] = set()
-        batch = _Batch()
-        for source in scan.sources:
-            batch.files += 1
-            for exchange in scan.exchanges(source):
-                result.items_seen += 1
-                if self._dry_run:
-                    result.sessions_seen += 1
-                    continue
-                for row in expand(exchange, now_ms=self._now_ms):
-                    batch.add(row, result.items_seen)
-                    if batch.is_full:
-                        self._commit(provider, batch, result, fresh_items)
-                        batch = _Batch(files=1)
-        if batch.rows:
-            self._commit(provider, batch, result, fresh_items)
-        if not self._dry_run:
-            result.sessions_seen = len(fresh_items)
-            result.rows_skipped = result.items_seen - len(fresh_items)
 
-    def _commit(
-        self, provider: Provider, batch: _Batch, result: ProviderResult, fresh_items: set[int]
-    ) -> None:
-        with self._stop.shield():
-            committed = self._writer().commit(batch.rows, files=batch.files)
-            fresh_items.update(batch.items[index] for index in committed.fresh)
-            result.rows_written += len(committed.fresh)
-            if committed.snapshot_id is not None:
-                self._log.event(
-                    "batch_committed",
-                    provider=provider.name,
-                    rows=len(committed.fresh),
-                    rows_total=result.rows_written,
-                    snapshot_id=committed.snapshot_id,
-                )
-
-    def _writer(self) -> MessageWriter:
-        if self._opened is None:
-            from hypactors.cache import Lake, MessageWriter
-
-            self._opened = MessageWriter(Lake.of(self._home), run_id=self._run_id)
-        return self._opened
+def _fill(result: ProviderResult, imported: Imported) -> None:
+    result.items_seen = imported.items_seen
+    result.sessions_seen = imported.items_fresh
+    result.rows_written = imported.rows_written
+    result.rows_skipped = imported.items_seen - imported.items_fresh
+    result.files = imported.files
+    result.cache_id = imported.cache_id
 
 
 def _whose(home: HypHome, provider: Provider) -> str:
@@ -230,11 +155,3 @@ def _require_datasets(provider: Provider) -> None:
     unknown = [name for name in provider.datasets if name not in DATASETS]
     if unknown:
         raise ImportRunError(f"dataset not registered: {', '.join(unknown)}")
-
-
-def _reason(error: Exception) -> str:
-    """Return one line for the marker and the person, never a stack trace."""
-    text = " ".join(str(error).split())
-    if isinstance(error, HypError | OSError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from hypactors.cli._import_log import ImportLog
 from hypactors.cli._import_options import parse_options
 from hypactors.cli._import_run import ImportRun
+from hypactors.cli._progress_bar import shown_progress
 from hypactors.cli._stop_signals import Interrupted, StopSignals
 from hypactors.clock import SystemClock
 from hypactors.config import resolve_layers, retention_days
 from hypactors.errors import ConfigError, HypError, ImportBusyError, UsageError
+from hypactors.importing import Surroundings
 from hypactors.paths import HypHome
 from hypactors.providers import Window, find_providers
 
@@ -104,19 +106,27 @@ def _run_or_plan(
         since_ms = now_ms - int(days * _DAY_MS)
     enabled = {plugin.name for plugin in plugins if plugin.enabled}
     with StopSignals() as stop:
-        run = ImportRun(
+        log = ImportLog(environ, clock, run_id=run_id)
+        around = Surroundings(
             run_id=run_id,
             home=home,
             environ=environ,
             window=Window(since_ms, options.until_ms),
             is_configured=enabled.__contains__,
             now_ms=now_ms,
-            log=ImportLog(environ, clock, run_id=run_id),
-            stop=stop,
-            dry_run=options.dry_run,
-            no_wait=options.no_wait,
+            log=log,
+            shield=stop.shield,
         )
-        results = [run.provider(provider) for provider in selected]
+        with shown_progress(environ, is_quiet=options.dry_run) as show:
+            run = ImportRun(
+                around,
+                log=log,
+                clock=clock,
+                show=show,
+                dry_run=options.dry_run,
+                no_wait=options.no_wait,
+            )
+            results = [run.provider(provider) for provider in selected]
     _print_results(run_id, results, options)
     return 1 if any(result.error is not None for result in results) else 0
 

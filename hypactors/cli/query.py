@@ -45,7 +45,8 @@ def _parse(argv: Sequence[str]) -> tuple[str, bool]:
 
 def _run(sql: str, environ: Mapping[str, str], *, as_json: bool) -> None:
     # Only here: a wrong argument should be told at once, and these take half a second to load.
-    from hypactors.cache import Lake, query
+    from hypactors.cache import Lake
+    from hypactors.cache.sql import query
     from hypactors.cli._query_output import json_lines, table_lines
 
     result = query(Lake.of(HypHome.from_environ(environ)), sql)

@@ -16,13 +16,13 @@ from hypactors.errors import ExportBusyError
 from hypactors.forward import (
     Fleets,
     Marks,
-    Policy,
     describe_until,
     read_first_sync_hold,
     release_hold,
 )
 from hypactors.paths import HypHome
 from hypactors.status import clean
+from hypactors.usage_policy import UsagePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def _look(home: HypHome, source: MessagesSource, sink: CentralSink) -> Outgoing:
     outgoing = Outgoing()
     if source.cache_id is None:
         return outgoing
-    policy = Policy.load(home)
+    policy = UsagePolicy.load(home)
     mark = _marks(home, source, sink).read(source.cache_id)
     held = Fleets(home).held(sink.fleet, source.cache_id)
     after = 0 if held or mark is None else mark.seq

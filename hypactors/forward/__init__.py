@@ -18,7 +18,6 @@ from hypactors.forward._hold import (
 )
 from hypactors.forward._marks import Mark, Marks
 from hypactors.forward._outbox import Outbox
-from hypactors.forward._policy import Policy, PolicyError
 from hypactors.forward._poster import Poster, PostFailedError, StoppedError, Verdict
 from hypactors.forward._status import (
     SinkStatus,
@@ -38,8 +37,6 @@ __all__ = [
     "Mark",
     "Marks",
     "Outbox",
-    "Policy",
-    "PolicyError",
     "PostFailedError",
     "Poster",
     "Row",

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
         in_words,
     )
     from hypactors.processes._lock import FileLock, ImportLock, is_free
-    from hypactors.processes._names import WORKERS_VARIABLE
+    from hypactors.processes._names import PROGRESS_FILE, RUN_DIR_VARIABLE, WORKERS_VARIABLE
     from hypactors.processes._procfs import boot_id
-    from hypactors.processes._records import PidRecord, RunRecord, RunResult
+    from hypactors.processes._records import ImportProgress, PidRecord, RunRecord, RunResult
     from hypactors.processes._runs import LiveRun, ProviderRuns, RunFolder, find_live_runs
     from hypactors.processes._signals import kill, terminate
     from hypactors.processes._slots import ImportSlots
@@ -40,10 +40,13 @@ if TYPE_CHECKING:
 __all__ = [
     "MEMORY_LIMIT",
     "MIB",
+    "PROGRESS_FILE",
+    "RUN_DIR_VARIABLE",
     "WORKERS_VARIABLE",
     "FileLock",
     "ImportLimits",
     "ImportLock",
+    "ImportProgress",
     "ImportSlots",
     "LimitWatch",
     "LiveRun",
@@ -80,10 +83,10 @@ _MODULES = {
     "_identity": ("ProcessIdentity", "carries_run_id", "identify", "is_running"),
     "_launch": ("launch",),
     "_limits": ("MEMORY_LIMIT", "MIB", "ImportLimits", "LimitWatch", "Usage", "in_words"),
-    "_names": ("WORKERS_VARIABLE",),
+    "_names": ("PROGRESS_FILE", "RUN_DIR_VARIABLE", "WORKERS_VARIABLE"),
     "_lock": ("FileLock", "ImportLock", "is_free"),
     "_procfs": ("boot_id",),
-    "_records": ("PidRecord", "RunRecord", "RunResult"),
+    "_records": ("ImportProgress", "PidRecord", "RunRecord", "RunResult"),
     "_runs": ("LiveRun", "ProviderRuns", "RunFolder", "find_live_runs"),
     "_signals": ("kill", "terminate"),
     "_slots": ("ImportSlots",),

@@ -59,7 +59,21 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     v: Literal[1] = 1
 
 
-Record = TypeVar("Record", RunRecord, PidRecord, RunResult)
+class ImportProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """``progress.json``: how far an import is. ``eta_s`` is None while nobody can know."""
+
+    at: str
+    phase: str
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+    rows_written: int
+    eta_s: int | None = None
+    v: Literal[1] = 1
+
+
+Record = TypeVar("Record", RunRecord, PidRecord, RunResult, ImportProgress)
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:

@@ -15,6 +15,7 @@ from hypactors.files import ensure_private_dir, remove_leftovers
 from hypactors.processes import _names
 from hypactors.processes._identity import is_running
 from hypactors.processes._records import (
+    ImportProgress,
     PidRecord,
     RunRecord,
     RunResult,
@@ -64,6 +65,9 @@ class RunFolder:
 
     def write_result(self, result: RunResult) -> None:
         write_record(self.path / _names.RESULT_FILE, result)
+
+    def progress(self) -> ImportProgress | None:
+        return read_record(self.path / _names.PROGRESS_FILE, ImportProgress)
 
     def is_settled(self) -> bool:
         record = self.record()

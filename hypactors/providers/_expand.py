@@ -1,7 +1,7 @@
 """Exchange -> rows, one row for each content block, the same for every provider (import §6).
 
-A row is a tuple in the order of ``ROW_COLUMNS``; JSON columns hold JSON text and the two times
-hold milliseconds. Nothing here knows how rows are stored.
+A row is a tuple in the order of ``ROW_COLUMNS``; JSON columns hold JSON text, the two that every
+row has as UTF-8, and the two times hold milliseconds. Nothing here knows how rows are stored.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hypactors.providers._attributes import AttributesPrinter
 from hypactors.providers._blocks import Part, blocks_of, part_of
-from hypactors.providers._json import canonical, to_json
+from hypactors.providers._json import canonical, to_json, to_json_bytes
 from hypactors.providers._time import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from hypactors.providers._protocol import Exchange, Message
 
@@ -78,8 +79,8 @@ class Row(NamedTuple):
     is_compact_summary: bool | None
     compact_metadata: str | None
     status: str | None
-    attributes: str
-    raw_frame: str | None
+    attributes: bytes
+    raw_frame: bytes | None
     date: str
 
 
@@ -97,9 +98,10 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
     if started_ms is None:
         started_ms = now_ms
     thread = exchange.conversation_id or exchange.session_id
-    base_attributes, gateway = _exchange_attributes(exchange)
+    attributes = AttributesPrinter(exchange)
     tool_names: dict[str, str | None] = {}
-    seen: set[str] = set()
+    # Their hashes: a session may have a million messages.
+    seen: set[int] = set()
     last_in_chain: dict[str | None, str] = {}
 
     for message_index, message in enumerate(exchange.messages):
@@ -109,19 +111,19 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
             continue
         agent_id = message.agent_id
         message_id = message.message_id or _fallback_id(thread, message)
-        if message_id in seen:
+        if hash(message_id) in seen:
             continue
         before = last_in_chain.get(agent_id)
         previous = "[]" if before is None else to_json([before])
         created_ms = message.message_created_ms
         if created_ms is None:
             created_ms = started_ms
-        plain, final = _message_attributes(
-            exchange, message, base_attributes, gateway, is_single=len(blocks) == 1
-        )
+        plain, final = attributes.of(message, has_one_part=len(blocks) == 1)
         side = message.is_sidechain
         compact = _json_or_none(message.compact_metadata)
-        frame = _json_or_none(message.raw_frame)
+        frame = message.raw_frame
+        if frame is not None and not isinstance(frame, bytes):
+            frame = to_json_bytes(frame)
         last_index = len(blocks) - 1
         for part_index, block in enumerate(blocks):
             part = part_of(block)
@@ -184,7 +186,7 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
                 frame,
                 day_of(created_ms),
             )
-        seen.add(message_id)
+        seen.add(hash(message_id))
         last_in_chain[agent_id] = message_id
 
 
@@ -213,53 +215,3 @@ def _fallback_id(thread: str, message: Message) -> str:
     scope = thread if message.agent_id is None else f"{thread}:{message.agent_id}"
     named = f"{scope}:{message.role}:{canonical(blocks)}"
     return hashlib.sha256(named.encode()).hexdigest()[:16]
-
-
-def _exchange_attributes(exchange: Exchange) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what every row of an exchange carries: the client, and the gateway's part."""
-    client = {"name": exchange.client_name, "version": exchange.client_version}
-    present = {key: value for key, value in client.items() if value is not None}
-    path = exchange.source_path.encode("utf-8", "surrogateescape")
-    gateway = {
-        "source": "backfill",
-        "source_path_hash": hashlib.sha256(path).hexdigest()[:16],
-        "native_id": exchange.native_id,
-    }
-    return ({"client": present} if present else {}), gateway
-
-
-def _message_attributes(
-    exchange: Exchange,
-    message: Message,
-    base: Mapping[str, Any],
-    gateway: Mapping[str, Any],
-    *,
-    is_single: bool,
-) -> tuple[str, str]:
-    """Return the attributes of a message's parts, and of its last part, which has the usage."""
-    own = dict(message.attributes or {})
-    usage = own.pop("usage", None)
-    identity = {} if message.message_id else {"identity_source": "gateway_fallback"}
-    layers: list[Mapping[str, Any]] = [
-        base,
-        own,
-        exchange.attributes or {},
-        {"gateway": {**gateway, **identity}},
-    ]
-    # Most messages have one part, and what a tool returned can be long: not printed twice then.
-    plain = "" if is_single and usage is not None else to_json(_merge(layers))
-    if usage is None:
-        return plain, plain
-    layers.insert(1, {"usage": usage})
-    return plain, to_json(_merge(layers))
-
-
-def _merge(layers: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Merge left to right; two objects under one key become one (import §6.5)."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            before = merged.get(key)
-            both = isinstance(before, dict) and isinstance(value, dict)
-            merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]
-    return merged

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import re
 from decimal import Decimal
 from typing import Any
@@ -78,21 +79,31 @@ def scrub(value: Any) -> Any:
 
 def to_json(value: Any) -> str:
     """Return compact JSON with the numbers as doubles. ``value`` holds no lone surrogates."""
+    return to_json_bytes(value).decode()
+
+
+def to_json_bytes(value: Any) -> bytes:
+    """Return the same as UTF-8: what goes into a column need not be text in between."""
     plain = _with_doubles(value)
     try:
-        return _encode(plain).decode()
+        return _encode(plain)
     except (OverflowError, msgspec.MsgspecError):  # an integer above 64 bits
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _with_doubles(value: Any) -> Any:
+    """Return ``value`` itself where nothing in it has to change."""
     kind = type(value)
     if kind is dict:
-        return {
-            key: item if type(item) is str else _with_doubles(item) for key, item in value.items()
-        }
+        changed = None
+        for key, item in value.items():
+            if type(item) is not str and (new := _with_doubles(item)) is not item:
+                changed = dict(value) if changed is None else changed
+                changed[key] = new
+        return value if changed is None else changed
     if kind is list:
-        return [item if type(item) is str else _with_doubles(item) for item in value]
+        news = [item if type(item) is str else _with_doubles(item) for item in value]
+        return news if any(map(operator.is_not, news, value)) else value
     if kind is float or (kind is int and not -_MAX_EXACT <= value <= _MAX_EXACT):
         return _double(value)
     return value

@@ -67,7 +67,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     is_compact_summary: bool | None = None
     compact_metadata: Any = None
     attributes: Mapping[str, Any] | None = None
-    raw_frame: Mapping[str, Any] | None = None
+    raw_frame: Mapping[str, Any] | bytes | None = None
+    """Bytes are JSON already: compact, and with its numbers as the other client prints them."""
     hashed_content: Any = None
     """The content before lone surrogates were replaced, when there were any: a fallback identity
     hashes what the client wrote (import §6.2)."""
@@ -79,7 +80,8 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     provider: str | None
     session_id: str | None
     client_name: str | None
-    messages: Sequence[Message]
+    messages: Iterable[Message]
+    """In order, and perhaps made while they are taken: a session can be larger than memory."""
     source_path: str
     native_id: str
     conversation_id: str | None = None
@@ -100,6 +102,10 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     attributes: Mapping[str, Any] | None = None
 
 
+def _unheard(_plugin: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class ScanContext:
     """What one run gives a provider: nothing else of the machine is read."""
@@ -111,6 +117,9 @@ class ScanContext:
     """Says of a plugin's name whether the config enables it."""
     findings: Findings
     """Takes what could not be read: counted and logged, never fatal."""
+    needs_plugin: Callable[[str], None] = _unheard
+    """Told the plugin without which something of the file that is read now is left out: such a
+    file is read again once the config enables it."""
 
 
 class Scan(Protocol):

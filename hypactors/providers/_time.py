@@ -13,13 +13,14 @@ _FIRST_MS = -62_135_596_800_000  # 0001-01-01, the first day that Python and Ice
 _LAST_MS = 253_402_300_799_999  # 9999-12-31
 # Python reads more spellings than the other client does (week dates, no dashes).
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?")
+_USUAL_LENGTH = len("2026-01-02T03:04:05.678Z")
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def parse_time_ms(value: Any) -> int | None:
     """Read a timestamp of a transcript; without an offset it is UTC. None when unusable."""
     if isinstance(value, str):
-        if _ISO.fullmatch(value) is None:
+        if not _is_usual(value) and _ISO.fullmatch(value) is None:
             return None
         try:
             moment = datetime.fromisoformat(value)
@@ -32,6 +33,21 @@ def parse_time_ms(value: Any) -> int | None:
         # Compared first: an infinite number has no integer, and NaN compares as outside.
         return int(value) if _FIRST_MS <= value <= _LAST_MS else None
     return None
+
+
+def _is_usual(text: str) -> bool:
+    """Say without a regular expression whether this is how JavaScript prints a time.
+
+    Enough to keep the other spellings out; what is no digit, ``fromisoformat`` refuses.
+    """
+    return (
+        len(text) == _USUAL_LENGTH
+        and text[23] == "Z"
+        and text[10] == "T"
+        and text[4] == text[7] == "-"
+        and text[13] == text[16] == ":"
+        and text[19] == "."
+    )
 
 
 def in_range(moment_ms: int) -> int | None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypactors.cache import Lake, MessageWriter, cache_end, export_rows
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._export import _json, portable
-from hypactors.cache._schema import COLUMNS
 from hypactors.central.server._rows import read_rows
+from hypactors.dataset import COLUMNS
 from hypactors.providers import Exchange, Message, expand
 
 if TYPE_CHECKING:
@@ -121,7 +121,10 @@ def test_a_file_that_somebody_has_rewritten_in_another_order(lake: Lake) -> None
 
 def test_a_line_is_what_the_other_end_stores(lake: Lake, tmp_path: Path) -> None:
     """central §5.2: read there, it is the row that was written here."""
-    written = rows("a", "b")
+    written = [
+        tuple(value.decode() if isinstance(value, bytes) else value for value in row)
+        for row in rows("a", "b")
+    ]
     MessageWriter(lake, run_id="r").commit(written)
     lines = [row.line for row in export_rows(lake, 0)]
     received = read_rows(b"\n".join(lines) + b"\n")

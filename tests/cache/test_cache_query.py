@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.cache import Lake, MessageWriter, query
-from hypactors.cache._query import one_line
+from hypactors.cache import Lake, MessageWriter
+from hypactors.cache.sql import one_line, query
 from hypactors.errors import HypError
 from hypactors.paths import HypHome
 from hypactors.providers import Exchange, Message, Row, expand

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from hypactors.cache import Lake, MessageWriter, export_rows, query
+from hypactors.cache import Lake, MessageWriter, _writer, export_rows
 from hypactors.cache._catalog import open_for_reading, open_for_writing
-from hypactors.cache._schema import COLUMNS, INGEST_SEQ, TABLE, arrow_schema, iceberg_schema
+from hypactors.cache._schema import INGEST_SEQ, TABLE, arrow_schema, iceberg_schema
+from hypactors.cache.sql import query
+from hypactors.dataset import COLUMNS
 from hypactors.paths import HypHome
 from hypactors.providers import ROW_COLUMNS, Exchange, Message, Row, expand
 
@@ -262,17 +264,17 @@ def test_machines_that_share_a_catalogue_and_no_lock(
     mine = MessageWriter(elsewhere(tmp_path, "one"), run_id="r1")
     mine.commit(rows("a"), files=1)
     theirs = MessageWriter(elsewhere(tmp_path, "two"), run_id="r2")
-    built = MessageWriter._batch
+    built = _writer._numbered
 
-    def overtaken(self: MessageWriter, new_rows: Any, next_seq: int) -> Any:
-        batch = built(self, new_rows, next_seq)
-        if self is mine and not overtook:
+    def overtaken(columns: Any, next_seq: int) -> Any:
+        batch = built(columns, next_seq)
+        if not overtook:
             overtook.append(True)
             theirs.commit(rows("b", "c"), files=1)
         return batch
 
     overtook: list[bool] = []
-    monkeypatch.setattr(MessageWriter, "_batch", overtaken)
+    monkeypatch.setattr(_writer, "_numbered", overtaken)
     mine.commit(rows("c", "d"), files=1)
     assert overtook
     lake = elsewhere(tmp_path, "three")

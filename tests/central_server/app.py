@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import structlog
 
-from hypactors.cache import Lake, query
+from hypactors.cache import Lake
+from hypactors.cache.sql import query
 from hypactors.central.server import Services, Store, create_app
 from hypactors.central.server._directory import Directory
 from hypactors.central.server._ingest import Ingester

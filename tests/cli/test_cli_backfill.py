@@ -253,13 +253,15 @@ def test_a_signal_in_the_middle_of_a_commit_waits_for_its_end(
 ) -> None:
     write_transcript(tmp_path, line(1), line(2))
     env = environ(tmp_path)
-    commit = MessageWriter.commit
+    commit = MessageWriter.commit_columns
 
-    def interrupted_commit(writer: MessageWriter, rows: Any, *, files: int) -> Committed:
+    def interrupted_commit(
+        writer: MessageWriter, columns: Any, digests: Any, *, files: int
+    ) -> Committed:
         signal.raise_signal(signal.SIGTERM)
-        return commit(writer, rows, files=files)
+        return commit(writer, columns, digests, files=files)
 
-    monkeypatch.setattr(MessageWriter, "commit", interrupted_commit)
+    monkeypatch.setattr(MessageWriter, "commit_columns", interrupted_commit)
 
     assert backfill.main(["claude", SINCE], env) == 143
     assert capsys.readouterr().out == ""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.cache import Lake, query
+from hypactors.cache import Lake
+from hypactors.cache.sql import query
 from hypactors.cli import backfill
 from hypactors.paths import HypHome
 from hypactors.processes import ImportLock
@@ -28,7 +29,8 @@ DEADLINE_S = 60
 GENERATOR = Path(__file__).parent.parent.parent / "scripts" / "make_transcripts"
 # Small batches, so that a small import has many commits to be killed between.
 CHILD = (
-    "import sys; from hypactors.cli import _import_run; _import_run.MAX_BATCH_ROWS = 40;"
+    "import sys; from hypactors.importing import _engine, _frames;"
+    "_engine.COMMIT_ROWS = _frames.FRAME_ROWS = 40;"
     "from hypactors.cli.main import main; sys.exit(main())"
 )
 

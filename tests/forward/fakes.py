@@ -11,12 +11,12 @@ from hypactors.forward import (
     ExportResult,
     Marks,
     Outbox,
-    Policy,
     Poster,
     Way,
     export,
 )
 from hypactors.paths import HypHome
+from hypactors.usage_policy import UsagePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,7 +137,7 @@ class Lab:
         return None if found is None else found.seq
 
     async def export(self, *sources: FakeSource) -> ExportResult:
-        policy = Policy.load(self.home)
+        policy = UsagePolicy.load(self.home)
         way = Way(
             poster=Poster(
                 self.server,

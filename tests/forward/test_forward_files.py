@@ -18,8 +18,6 @@ from hypactors.forward import (
     Mark,
     Marks,
     Outbox,
-    Policy,
-    PolicyError,
     SinkStatus,
     cache_stamp,
     drop_past_hold,
@@ -250,65 +248,6 @@ def test_the_stamp_changes_with_the_cache(home: HypHome) -> None:
     first = cache_stamp(home)
     (home.lake_dir / "catalog.db").write_bytes(b"22")
     assert cache_stamp(home) not in {None, first}
-
-
-# What stays here
-
-
-def policy(home: HypHome, *folders: str) -> Policy:
-    home.usage_policy_dir.mkdir(parents=True, exist_ok=True)
-    home.local_only_file.write_text(json.dumps({"version": 1, "dirs": folders}))
-    return Policy.load(home)
-
-
-@pytest.mark.parametrize(
-    ("cwd", "stays"),
-    [("/secret", True), ("/secret/deep", True), ("/secretive", False), ("/", False),
-     ("/secret/../work", False), ("/work/../secret", True), (None, False), ("", False)],
-)  # fmt: skip
-def test_a_folder_on_the_list_and_all_below(home: HypHome, cwd: str | None, stays: bool) -> None:  # noqa: FBT001
-    assert policy(home, "/secret").is_withheld(cwd) is stays
-
-
-def test_both_spellings_of_a_linked_folder_count(home: HypHome, tmp_path: Path) -> None:
-    """import §11."""
-    real, link = tmp_path / "real", tmp_path / "link"
-    real.mkdir()
-    link.symlink_to(real)
-    for listed in (real, link):
-        for asked in (real, link):
-            assert policy(home, str(listed)).is_withheld(str(asked)) is True
-
-
-@pytest.mark.parametrize(
-    ("text", "stays"),
-    [("", True), ("# why\n", True), ("local-only\n", True), ("ignore", True), ("nonsense", True),
-     ("full", False), ("full # all of it\n", False), ("full\nlocal-only", True)],
-)  # fmt: skip
-def test_a_hypignore_keeps_its_folder_here(
-    home: HypHome,
-    tmp_path: Path,
-    text: str,
-    stays: bool,  # noqa: FBT001
-) -> None:
-    """import §11: also one that was put there after the import."""
-    (tmp_path / "repo" / "deep").mkdir(parents=True)
-    (tmp_path / "repo" / ".hypignore").write_text(text)
-    assert Policy.load(home).is_withheld(str(tmp_path / "repo" / "deep")) is stays
-    assert not Policy.load(home).is_withheld(str(tmp_path))
-
-
-@pytest.mark.parametrize("raw", [b"", b"{", b"7", b'{"dirs": 7}', b'["a", 7]', b"\xff"])
-def test_a_list_that_cannot_be_read_lets_nothing_go(home: HypHome, raw: bytes) -> None:
-    """central 25."""
-    policy(home)
-    home.local_only_file.write_bytes(raw)
-    with pytest.raises(PolicyError, match=r"local-only\.json"):
-        Policy.load(home)
-
-
-def test_no_list_is_an_empty_one(home: HypHome) -> None:
-    assert not Policy.load(home).is_withheld("/anywhere/at/all")
 
 
 def test_utc_is_a_zone_too() -> None:

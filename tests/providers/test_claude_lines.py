@@ -14,14 +14,24 @@ from hypothesis import strategies as st
 
 from hypactors.providers import Finding, Findings
 from hypactors.providers.claude import _discover, _lines
-from hypactors.providers.claude._entries import entry_of
-from hypactors.providers.claude._lines import RaggedLine, parse_line, read_lines
+from hypactors.providers.claude._entries import api_id_of, is_entry, message_of, role_of
+from hypactors.providers.claude._lines import Line, RaggedLine, parse_line
+from hypactors.providers.claude._transcript import Transcript
 
 
 def write(path: Path, *lines: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\n".join(lines))
     return path
+
+
+def read_lines(path: Path, findings: Findings) -> list[Line]:
+    try:
+        with Transcript.open(path, findings) as transcript:
+            return list(transcript.lines())
+    except OSError as error:
+        findings.add(Finding.UNREADABLE_FILE, str(path), str(error))
+        return []
 
 
 def test_lines_that_are_no_json_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -115,7 +125,7 @@ def test_many_brackets_are_not_depth() -> None:
     line = parse_line(b'{"message":{"content":[' + b",".join([b'{"a":[]}'] * 900) + b"]}}")
 
     assert line is not None
-    assert len(line.message["content"]) == 900
+    assert len((line.message or {})["content"]) == 900
 
 
 def test_lone_surrogates_are_replaced_and_what_they_were_in_is_kept() -> None:
@@ -245,6 +255,8 @@ def test_no_object_breaks_an_entry(value: dict[str, Any]) -> None:
     except ValueError:
         return
     assert line is not None
-    entry = entry_of(line)
-    if entry is not None:
-        assert entry.session_id == value["sessionId"]
+    session_id = value.get("sessionId")
+    assert line.session_id == (session_id if isinstance(session_id, str) else None)
+    role = role_of(line)
+    if role is not None and is_entry(line, role, api_id_of(line)):
+        assert message_of(line, role, None, is_usage_carrier=True, calls={}).role == role

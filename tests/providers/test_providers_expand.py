@@ -70,7 +70,7 @@ def test_the_path_is_only_there_as_a_hash() -> None:
     gateway = json.loads(row.attributes)["gateway"]
 
     assert gateway["source_path_hash"] == hashlib.sha256(b"/transcripts/s1.jsonl").hexdigest()[:16]
-    assert "/transcripts" not in row.attributes
+    assert b"/transcripts" not in row.attributes
 
 
 def test_rows_have_the_56_columns() -> None:

@@ -87,4 +87,4 @@ def test_everything_in_it_can_be_imported(tmp_path: Path) -> None:
     assert len(exchanges) == len(scan.sources) >= 12
     assert {row.part_type for row in rows} >= {"text", "reasoning", "tool_call", "tool_result"}
     assert all(row.tool_name for row in rows if row.part_type in {"tool_call", "tool_result"})
-    assert "spawned_by_tool_use_id" in "".join(row.attributes for row in rows)
+    assert b"spawned_by_tool_use_id" in b"".join(row.attributes for row in rows)

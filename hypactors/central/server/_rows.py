@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from hypactors.cache import COLUMNS
 from hypactors.clock import parse_iso
+from hypactors.dataset import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hypactors.cache import Column
+    from hypactors.dataset import Column
 
 _INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 _MS = Annotated[int, msgspec.Meta(ge=-62_135_596_800_000, le=253_402_300_799_999)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
@@ -12,8 +10,7 @@ from hypactors.providers._findings import Finding
 from hypactors.providers._json import MAX_DEPTH, decode_lenient, is_too_deep, scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from hypactors.providers._findings import Findings
 
@@ -24,41 +21,45 @@ _SKIP_BYTES = 1 << 20
 
 
 class Line(msgspec.Struct, rename="camel"):
-    """The fields of a line that an import uses, unchecked; the others are not even decoded."""
+    """The fields of a line that an import uses; the others are not even decoded.
 
-    session_id: Any = None
-    type: Any = None
-    subtype: Any = None
-    message: Any = None
-    uuid: Any = None
-    message_id: Any = None
+    A field of a type that it never has counts as absent. Inside ``message`` and the other values
+    that are ``Any`` nothing is checked.
+    """
+
+    session_id: str | None = None
+    type: str | None = None
+    subtype: str | None = None
+    message: dict[str, Any] | None = None
+    uuid: str | None = None
+    message_id: str | None = None
     timestamp: Any = None
-    cwd: Any = None
-    parent_uuid: Any = None
-    parent_uuid_snake: Any = msgspec.field(default=None, name="parent_uuid")
-    logical_parent_uuid: Any = None
-    logical_parent_uuid_snake: Any = msgspec.field(default=None, name="logical_parent_uuid")
-    source_tool_assistant: Any = msgspec.field(default=None, name="sourceToolAssistantUUID")
-    source_tool_assistant_snake: Any = msgspec.field(
+    cwd: str | None = None
+    parent_uuid: str | None = None
+    parent_uuid_snake: str | None = msgspec.field(default=None, name="parent_uuid")
+    logical_parent_uuid: str | None = None
+    logical_parent_uuid_snake: str | None = msgspec.field(default=None, name="logical_parent_uuid")
+    source_tool_assistant: str | None = msgspec.field(default=None, name="sourceToolAssistantUUID")
+    source_tool_assistant_snake: str | None = msgspec.field(
         default=None, name="source_tool_assistant_uuid"
     )
-    request_id: Any = None
-    request_id_snake: Any = msgspec.field(default=None, name="request_id")
-    prompt_id: Any = None
-    prompt_id_snake: Any = msgspec.field(default=None, name="prompt_id")
-    entrypoint: Any = None
-    version: Any = None
-    claude_version: Any = msgspec.field(default=None, name="claude_version")
-    user_type: Any = None
-    user_type_snake: Any = msgspec.field(default=None, name="user_type")
-    permission_mode: Any = None
-    permission_mode_snake: Any = msgspec.field(default=None, name="permission_mode")
-    is_sidechain: Any = None
-    agent_id: Any = None
-    agent_id_snake: Any = msgspec.field(default=None, name="agent_id")
-    attachment: Any = None
-    hook_event: Any = None
-    is_compact_summary: Any = None
+    request_id: str | None = None
+    request_id_snake: str | None = msgspec.field(default=None, name="request_id")
+    prompt_id: str | None = None
+    prompt_id_snake: str | None = msgspec.field(default=None, name="prompt_id")
+    entrypoint: str | None = None
+    version: str | None = None
+    claude_version: str | None = msgspec.field(default=None, name="claude_version")
+    user_type: str | None = None
+    user_type_snake: str | None = msgspec.field(default=None, name="user_type")
+    permission_mode: str | None = None
+    permission_mode_snake: str | None = msgspec.field(default=None, name="permission_mode")
+    is_sidechain: bool | None = None
+    agent_id: str | None = None
+    agent_id_snake: str | None = msgspec.field(default=None, name="agent_id")
+    attachment: dict[str, Any] | None = None
+    hook_event: str | None = None
+    is_compact_summary: bool | None = None
     compact_metadata: Any = None
     compact_metadata_snake: Any = msgspec.field(default=None, name="compact_metadata")
     tool_use_result: Any = msgspec.UNSET
@@ -71,47 +72,33 @@ class RaggedLine(Line):
 
 
 _decode = msgspec.json.Decoder(Line).decode
+_EXPECTED: Mapping[Any, type] = {str | None: str, bool | None: bool, dict[str, Any] | None: dict}
+_TYPES: Mapping[str, type] = {
+    field.encode_name: _EXPECTED[field.type]
+    for field in msgspec.structs.fields(Line)
+    if field.type in _EXPECTED
+}
 
 
-def read_lines(path: Path, findings: Findings) -> Iterator[Line]:
-    """Yield the lines of a transcript that are JSON objects; what is not JSON is a finding.
-
-    A file that cannot be opened yields nothing; an error midway ends it after what was read.
-    """
-    name = str(path)
-    try:
-        with _open_regular(path) as stream:
-            for data in _raw_lines(stream, name, findings):
-                try:
-                    line = parse_line(data)
-                except ValueError:
-                    findings.add(Finding.UNPARSEABLE_LINE, name)
-                    continue
-                if line is not None:
-                    yield line
-    except OSError as error:
-        findings.add(Finding.UNREADABLE_FILE, name, error.strerror or str(error))
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    """Open a file, but never a link or a pipe that took its place since it was listed."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("not a regular file")
-    return open(descriptor, "rb", buffering=1 << 18)  # noqa: PTH123 - a descriptor; the caller closes
-
-
-def _raw_lines(stream: BinaryIO, name: str, findings: Findings) -> Iterator[bytes]:
-    while data := stream.readline(MAX_LINE_BYTES + 1):
+def raw_lines(
+    stream: BinaryIO, end: int, name: str, findings: Findings
+) -> Iterator[tuple[int, bytes]]:
+    """Yield each line that is not blank and the offset at which it begins, up to ``end``."""
+    offset = 0
+    while offset < end and (data := stream.readline(min(MAX_LINE_BYTES + 1, end - offset))):
+        start, offset = offset, offset + len(data)
         if len(data) > MAX_LINE_BYTES and not data.endswith(b"\n"):
             findings.add(Finding.OVERSIZED_LINE, name)
             del data
-            while (rest := stream.readline(_SKIP_BYTES)) and not rest.endswith(b"\n"):
-                pass
+            while rest := stream.readline(min(_SKIP_BYTES, end - offset)):
+                offset += len(rest)
+                if rest.endswith(b"\n"):
+                    break
             continue
         if not data.isspace():
-            yield data
+            found = [data]
+            del data
+            yield start, found.pop()  # nothing here holds on to it
 
 
 def parse_line(data: bytes) -> Line | None:
@@ -119,6 +106,7 @@ def parse_line(data: bytes) -> Line | None:
     try:
         line = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # Also a field of the wrong type: that is a DecodeError too.
         value = decode_lenient(data)
         if is_too_deep(value):
             raise ValueError("nested too deeply") from None
@@ -133,8 +121,15 @@ def parse_line(data: bytes) -> Line | None:
 
 def _convert(value: dict[str, Any]) -> Line:
     clean = scrub(value)
+    for name, expected in _TYPES.items():
+        if not isinstance(clean.get(name), expected):
+            clean.pop(name, None)
     message, clean_message = value.get("message"), clean.get("message")
-    if not isinstance(message, dict) or message.get("content") == clean_message.get("content"):
+    if (
+        message is None
+        or clean_message is None
+        or message.get("content") == clean_message.get("content")
+    ):
         return msgspec.convert(clean, Line)
     line = msgspec.convert(clean, RaggedLine)
     line.raw_content = message.get("content")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from hypactors.providers._findings import Finding
 from hypactors.providers.claude._context import context_file, read_context
 from hypactors.providers.claude._discover import projects_root, spawning_calls, walk
-from hypactors.providers.claude._entries import entry_of
 from hypactors.providers.claude._git import GitLookup
-from hypactors.providers.claude._lines import read_lines
-from hypactors.providers.claude._session import Surroundings, exchange_of, group_sessions
+from hypactors.providers.claude._session import Surroundings, draft_sessions, exchange_of
+from hypactors.providers.claude._transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,16 +46,22 @@ class ClaudeScan:
             records=_records(context_file(context.home), context.findings),
             spawning_calls=spawning_calls(files),
             is_configured=context.is_configured,
+            needs_plugin=context.needs_plugin,
             repository=GitLookup(context.environ).repository,
         )
 
     def exchanges(self, source: Path) -> Iterator[Exchange]:
-        entries = (entry_of(line) for line in read_lines(source, self._findings))
-        sessions = group_sessions(entry for entry in entries if entry is not None)
-        for session_id, session in sessions.items():
-            exchange = exchange_of(session_id, session, str(source), self._surroundings)
-            if exchange is not None:
-                yield exchange
+        try:
+            with Transcript.open(source, self._findings) as transcript:
+                drafts = draft_sessions(transcript, self._surroundings.window)
+                for session_id, draft in drafts.items():
+                    exchange = exchange_of(
+                        session_id, draft, transcript, str(source), self._surroundings
+                    )
+                    if exchange is not None:
+                        yield exchange
+        except OSError as error:
+            self._findings.add(Finding.UNREADABLE_FILE, str(source), error.strerror or str(error))
 
 
 def _records(path: Path, findings: Findings) -> tuple[ContextRecord, ...]:

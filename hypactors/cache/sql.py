@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._readonly import require_reading
-from hypactors.cache._schema import COLUMNS, DATASET
+from hypactors.dataset import COLUMNS, DATASET
 from hypactors.errors import HypError
 
 if TYPE_CHECKING:

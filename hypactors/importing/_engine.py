@@ -1,0 +1,287 @@
+"""Import the history of one provider: what is new, a bounded batch at a time (contract §8)."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hypactors.importing._checkpoints import Checkpoints, Taken
+from hypactors.importing._frames import DIGEST, ITEM, Reader
+from hypactors.importing._memory import be_frugal
+from hypactors.importing._sources import fingerprint
+from hypactors.importing._workers import read_alone, read_with_workers, worker_count
+from hypactors.lake import cache_id
+from hypactors.providers import ScanContext
+from hypactors.usage_policy import Usage, UsagePolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from hypactors.cache import MessageWriter
+    from hypactors.importing._frames import Frame
+    from hypactors.importing._progress import Progress
+    from hypactors.importing._workers import Task
+    from hypactors.paths import HypHome
+    from hypactors.providers import Findings, Provider, Scan, Window
+
+# A commit costs some 60 ms and a file for each month and client.
+COMMIT_ROWS = 20_000
+COMMIT_BYTES = 16 * 1024 * 1024
+
+
+class EventLog(Protocol):
+    """Where an import tells what it does."""
+
+    def event(self, event: str, *, level: str = "info", **fields: object) -> None: ...
+
+
+@dataclass(slots=True)
+class Imported:
+    """What one provider's import came to. An item is a session of one file (import §10)."""
+
+    items_seen: int = 0
+    items_fresh: int = 0
+    rows_written: int = 0
+    files: int = 0
+    cache_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an import works in. ``shield`` keeps a signal from ending it inside a block."""
+
+    run_id: str
+    home: HypHome
+    environ: Mapping[str, str]
+    window: Window
+    is_configured: Callable[[str], bool]
+    now_ms: int
+    log: EventLog
+    shield: Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Frames that wait for a commit, and the files that will then be taken."""
+
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+    first_items: list[int] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
+    rows: int = 0
+    size: int = 0
+    files: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows >= COMMIT_ROWS or self.size >= COMMIT_BYTES
+
+
+class Engine:
+    """Imports one provider's history into the cache. Raises what goes wrong; commits stay."""
+
+    def __init__(
+        self, provider: Provider, around: Surroundings, findings: Findings, progress: Progress
+    ) -> None:
+        self._provider = provider
+        self._around = around
+        self._findings = findings
+        self._progress = progress
+        self._policy = UsagePolicy()
+        self._needed_plugins: set[str] = set()
+        self._writer: MessageWriter | None = None
+        self.imported = Imported()
+        """Filled while it runs, so that what was done before a failure is known."""
+
+    def count(self) -> None:
+        """Count what an import would look at; nothing is written."""
+        scan = self._scan()
+        reader = self._reader(scan)
+        for source in scan.sources:
+            self.imported.files += 1
+            self.imported.items_seen += reader.sessions(source)
+        self.imported.items_fresh = self.imported.items_seen
+
+    def run(self, *, in_worker: Callable[[], None]) -> None:
+        """Import what is new. Whoever calls holds the lock of the provider's imports.
+
+        ``in_worker`` is called first in each process that is forked, to let go of that lock there.
+        """
+        scan = self._scan()
+        if not scan.sources:  # nor is there anything to remember
+            return
+        path = self._around.home.checkpoint_file(self._provider.name)
+        with contextlib.closing(Checkpoints.open(path)) as checkpoints:
+            self.imported.cache_id = cache_id(self._around.home.lake_dir)
+            checkpoints.belong_to(self.imported.cache_id)
+            sources, sizes = self._changed(scan.sources, checkpoints)
+            if sources:
+                be_frugal()
+                with self._frames(self._reader(scan), sources, sizes, in_worker) as frames:
+                    self._import(frames, sources, sizes, checkpoints)
+        self._progress.end()
+        for odd, reason in self._policy.odd_files.items():
+            self._log("hypignore_not_understood", level="warning", path=odd, reason=reason)
+
+    def _scan(self) -> Scan:
+        around = self._around
+        return self._provider.scan(
+            ScanContext(
+                window=around.window,
+                environ=around.environ,
+                home=around.home,
+                is_configured=around.is_configured,
+                findings=self._findings,
+                needs_plugin=self._needed_plugins.add,
+            )
+        )
+
+    def _reader(self, scan: Scan) -> Reader:
+        return Reader(
+            scan,
+            policy=self._policy,
+            findings=self._findings,
+            needed_plugins=self._needed_plugins,
+            now_ms=self._around.now_ms,
+        )
+
+    def _changed(
+        self, sources: Sequence[Path], checkpoints: Checkpoints
+    ) -> tuple[list[Path], list[int]]:
+        """Return the files to read, with their sizes; the others are as they were taken."""
+        changed: list[Path] = []
+        sizes: list[int] = []
+        known_bytes = 0
+        for source in sources:
+            now = fingerprint(source)
+            known = None
+            if now is not None:
+                known = checkpoints.covering(
+                    source, now, self._around.window, self._is_still_withheld
+                )
+            if now is not None and known is not None:
+                self.imported.items_seen += known.items
+                known_bytes += now.size
+            else:
+                changed.append(source)
+                sizes.append(0 if now is None else now.size)
+        self.imported.files = len(sources)
+        self._progress.begin(
+            len(sources),
+            sum(sizes) + known_bytes,
+            known_files=len(sources) - len(changed),
+            known_bytes=known_bytes,
+        )
+        return changed, sizes
+
+    def _is_still_withheld(self, reason: str) -> bool:
+        kind, _, name = reason.partition(":")
+        if kind == "plugin":
+            return not self._around.is_configured(name)
+        return self._policy.usage_of(name) is Usage.IGNORE
+
+    def _frames(
+        self,
+        reader: Reader,
+        sources: Sequence[Path],
+        sizes: Sequence[int],
+        in_worker: Callable[[], None],
+    ) -> AbstractContextManager[Iterator[tuple[Task, Frame]]]:
+        count = worker_count(self._around.environ, sizes)
+        if count == 0:
+            return contextlib.nullcontext(read_alone(reader, sources, sizes))
+        return read_with_workers(reader, sources, sizes, count=count, in_worker=in_worker)
+
+    def _import(
+        self,
+        frames: Iterator[tuple[Task, Frame]],
+        sources: Sequence[Path],
+        sizes: Sequence[int],
+        checkpoints: Checkpoints,
+    ) -> None:
+        import hypactors.cache  # noqa: PLC0415, F401 - loaded while the workers begin to read
+
+        pending = _Pending()
+        first_item = task_items = 0
+        last_fresh = -1
+        for (begin, _), (rows, note) in frames:
+            self._findings.merge(note.findings)
+            for session in note.ignored:
+                self._log("session_ignored", session_id=session)
+            if rows is not None:
+                pending.batches.append(rows)
+                pending.first_items.append(first_item)
+                pending.rows += rows.num_rows
+                pending.size += rows.nbytes
+            for end in note.ended:
+                task_items += end.sessions
+                self.imported.items_seen += end.sessions
+                pending.files += 1
+                path = sources[begin + end.number]
+                if end.fingerprint is not None:
+                    pending.taken.append(Taken(path, end.fingerprint, end.sessions, end.withheld))
+                self._progress.files_ended(1, sizes[begin + end.number])
+            self._progress.file_under_way(note.bytes_read)
+            if note.is_last:
+                first_item, task_items = first_item + task_items, 0
+            if pending.is_full:
+                last_fresh = self._commit(pending, checkpoints, last_fresh)
+                pending = _Pending()
+        self._commit(pending, checkpoints, last_fresh)
+
+    def _commit(self, pending: _Pending, checkpoints: Checkpoints, last_fresh: int) -> int:
+        """Commit what is pending; return the last session that has had a fresh row."""
+        with self._around.shield():
+            if pending.batches:
+                last_fresh = self._write(pending, last_fresh)
+            if pending.taken:
+                checkpoints.belong_to(self.imported.cache_id)
+                checkpoints.save(pending.taken, self._around.window)
+        return last_fresh
+
+    def _write(self, pending: _Pending, last_fresh: int) -> int:
+        import pyarrow as pa  # noqa: PLC0415 - there are rows by now
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        table = pa.Table.from_batches(pending.batches)
+        items = pa.chunked_array(
+            [
+                pc.add(batch.column(ITEM), first)
+                for batch, first in zip(pending.batches, pending.first_items, strict=True)
+            ]
+        )
+        pending.batches.clear()
+        digests = table.column(DIGEST).combine_chunks()
+        writer = self._open_writer()
+        committed = writer.commit_columns(
+            table.drop_columns([DIGEST, ITEM]), digests, files=pending.files
+        )
+        self.imported.cache_id = writer.cache_id
+        if committed.snapshot_id is None:
+            return last_fresh
+        fresh = pc.unique(items.take(pa.array(committed.fresh))).to_pylist()
+        # A session's rows follow each other, so that it can only be the first that was seen before.
+        self.imported.items_fresh += len(fresh) - (fresh[0] == last_fresh)
+        self.imported.rows_written += len(committed.fresh)
+        self._progress.rows_written = self.imported.rows_written
+        self._log(
+            "batch_committed",
+            rows=len(committed.fresh),
+            rows_total=self.imported.rows_written,
+            snapshot_id=committed.snapshot_id,
+        )
+        return int(fresh[-1])
+
+    def _open_writer(self) -> MessageWriter:
+        if self._writer is None:
+            from hypactors.cache import Lake, MessageWriter  # noqa: PLC0415 - there are rows by now
+
+            self._writer = MessageWriter(Lake.of(self._around.home), run_id=self._around.run_id)
+        return self._writer
+
+    def _log(self, event: str, *, level: str = "info", **fields: Any) -> None:
+        self._around.log.event(event, level=level, provider=self._provider.name, **fields)
