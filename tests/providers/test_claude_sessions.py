@@ -18,9 +18,10 @@ from hypactors.providers import (
     expand,
     parse_time_ms,
 )
+from hypactors.providers._remote import redact_remote
 from hypactors.providers.claude import PROVIDER
 from hypactors.providers.claude._context import context_file, read_context
-from hypactors.providers.claude._git import GitLookup, redact_remote
+from hypactors.providers.claude._git import GitLookup
 
 if TYPE_CHECKING:
     from pathlib import Path

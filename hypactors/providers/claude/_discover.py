@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypactors.paths import user_home
 from hypactors.providers._blocks import text_or_none
-from hypactors.providers._findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from hypactors.providers._findings import Findings
+    from collections.abc import Iterable, Mapping
 
 _SIDECAR = re.compile(r"agent-(.+)\.meta\.json")
 # A sidecar holds three short strings; what is larger is something else.
@@ -27,42 +23,6 @@ def projects_root(environ: Mapping[str, str]) -> Path:
     configured = environ.get("CLAUDE_CONFIG_DIR")
     base = Path(configured).expanduser() if configured else user_home(environ) / ".claude"
     return base / "projects"
-
-
-def walk(root: Path, findings: Findings) -> Iterator[Path]:
-    """Yield every regular file below ``root``, in a stable order; links are not followed.
-
-    A missing root yields nothing. A folder that cannot be read is a finding.
-    """
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            findings.add(Finding.UNREADABLE_FOLDER, str(folder), error.strerror)
-            continue
-        for entry in entries:
-            if _is_file(entry):
-                yield Path(entry.path)
-        folders.extend(Path(entry.path) for entry in reversed(entries) if _is_folder(entry))
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file(follow_symlinks=False)
-    except OSError:  # gone, on a file system that does not tell the type in the listing
-        return False
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=False)
-    except OSError:
-        return False
 
 
 def spawning_calls(files: Iterable[Path]) -> dict[str, str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypactors.providers._remote import redact_remote
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TIMEOUT_S = 2
-_USERINFO = re.compile(r"^([a-z][a-z0-9+.-]*://)[^@/]+@", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,6 @@ class Repository:
 
     remote: str | None = None
     root: str | None = None
-
-
-def redact_remote(remote: str) -> str:
-    """Take the user and the secret out of a URL; ``git@host:path`` is left as it is."""
-    return _USERINFO.sub(r"\1", remote)
 
 
 class GitLookup:

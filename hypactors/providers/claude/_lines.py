@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hypactors.providers._findings import Finding
 from hypactors.providers._json import MAX_DEPTH, decode_lenient, is_too_deep, scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from hypactors.providers._findings import Findings
-
-# A line is held whole, as bytes, as text and once more as a column. Tool output of 50 MB happens;
-# this much of it keeps an import below its memory ceiling.
-MAX_LINE_BYTES = 128 * 1024 * 1024
-_SKIP_BYTES = 1 << 20
+    from collections.abc import Mapping
 
 
 class Line(msgspec.Struct, rename="camel"):
@@ -78,27 +70,6 @@ _TYPES: Mapping[str, type] = {
     for field in msgspec.structs.fields(Line)
     if field.type in _EXPECTED
 }
-
-
-def raw_lines(
-    stream: BinaryIO, end: int, name: str, findings: Findings
-) -> Iterator[tuple[int, bytes]]:
-    """Yield each line that is not blank and the offset at which it begins, up to ``end``."""
-    offset = 0
-    while offset < end and (data := stream.readline(min(MAX_LINE_BYTES + 1, end - offset))):
-        start, offset = offset, offset + len(data)
-        if len(data) > MAX_LINE_BYTES and not data.endswith(b"\n"):
-            findings.add(Finding.OVERSIZED_LINE, name)
-            del data
-            while rest := stream.readline(min(_SKIP_BYTES, end - offset)):
-                offset += len(rest)
-                if rest.endswith(b"\n"):
-                    break
-            continue
-        if not data.isspace():
-            found = [data]
-            del data
-            yield start, found.pop()  # nothing here holds on to it
 
 
 def parse_line(data: bytes) -> Line | None:

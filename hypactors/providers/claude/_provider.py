@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypactors.providers._files import has_entries, walk
 from hypactors.providers._findings import Finding
 from hypactors.providers.claude._context import context_file, read_context
-from hypactors.providers.claude._discover import projects_root, spawning_calls, walk
+from hypactors.providers.claude._discover import projects_root, spawning_calls
 from hypactors.providers.claude._git import GitLookup
 from hypactors.providers.claude._session import Surroundings, draft_sessions, exchange_of
 from hypactors.providers.claude._transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hypactors.providers._findings import Findings
@@ -30,6 +31,9 @@ class ClaudeProvider:
 
     def scan(self, context: ScanContext) -> ClaudeScan:
         return ClaudeScan(context)
+
+    def has_history(self, environ: Mapping[str, str]) -> bool:
+        return has_entries(projects_root(environ))
 
 
 class ClaudeScan:

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hypactors.providers._protocol import Exchange
+from hypactors.providers._remote import redact_remote
 from hypactors.providers._time import parse_time_ms
 from hypactors.providers.claude._context import match_record
 from hypactors.providers.claude._entries import api_id_of, is_entry, message_of, role_of
-from hypactors.providers.claude._git import Repository, redact_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hypactors.providers._protocol import Message, Window
     from hypactors.providers.claude._context import ContextRecord
+    from hypactors.providers.claude._git import Repository
     from hypactors.providers.claude._lines import Line
     from hypactors.providers.claude._transcript import Transcript
 

@@ -11,9 +11,9 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from hypactors.providers._files import open_regular
+from hypactors.providers._files import lines_of, open_regular
 from hypactors.providers._findings import Finding
-from hypactors.providers.claude._lines import parse_line, raw_lines
+from hypactors.providers.claude._lines import parse_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ class Transcript:
 
     def lines(self) -> Iterator[Line]:
         """Yield every line, once. An error midway ends the file after what was read."""
-        lines = raw_lines(self._stream, self._size, self._name, self._findings)
+        lines = lines_of(self._stream, self._size, self._name, self._findings)
         while True:
             try:
                 offset, data = next(lines)
