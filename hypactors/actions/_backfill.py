@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hypactors.actions._handler import Dispatched, ProviderFault
 from hypactors.actions._policy import read_policy
-from hypactors.clock import iso_ms
+from hypactors.clock import iso_ms, parse_iso
+from hypactors.config import retention_days
 from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypactors.actions._handler import ActionContext, ProviderRef
+    from hypactors.actions._markers import Marker
     from hypactors.config import ConfigDocument, PluginEntry
 
 _OF_THE_DAEMON_ALONE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
+_LOOK_AGAIN = timedelta(hours=1)
+_LOOK_AGAIN_BLINDLY = timedelta(days=1)
+_DATASET = "ai_gateway_messages"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,6 +58,60 @@ class BackfillHandler:
             reason = "backfill action missing provider name"
             return Outcome(OutcomeStatus.FAILED, reason=reason)
         return Dispatched(runner_name(provider))
+
+    def is_current(self, marker: Marker, action: DesiredAction, ctx: ActionContext) -> bool:
+        """Tell whether what was imported is still there, and whether there was anything to import.
+
+        A cache that was deleted or made anew has not what the marker stands for; a machine that
+        had no history then may have some now.
+        """
+        if marker.cache_id is not None and ctx.cache_id is not None:
+            try:
+                if ctx.cache_id() != marker.cache_id:
+                    return False
+            except OSError:
+                return True  # cannot tell
+        if marker.files != 0:
+            return True
+        return not _is_worth_a_look(marker, _provider_of(action, ctx), ctx)
+
+    def missing(
+        self, marker: Marker, action: DesiredAction, ctx: ActionContext
+    ) -> DesiredAction | None:
+        """Return the import of what a window that grew asks for, and no more."""
+        covered = marker.covered
+        days = window_days_of(action.params.get("windowDays"), ctx.config)
+        if covered is None or covered.since is None or not covered.is_less_than(days, ctx.now):
+            return None
+        since = since_for(int(days), ctx.now) if days > 0 else iso_ms(_EPOCH)
+        until = iso_ms(covered.since)
+        return DesiredAction(action.request_key, {**action.params, "since": since, "until": until})
+
+
+def window_days_of(window_days: object, config: ConfigDocument | None) -> float:
+    """Return how many days an import takes in: the policy's, else what is retained; 0: all."""
+    if isinstance(window_days, int):
+        return window_days
+    return retention_days(config, _DATASET)
+
+
+def _provider_of(action: DesiredAction, ctx: ActionContext) -> ProviderRef | None:
+    name = action.params.get("provider")
+    return next((each for each in ctx.providers if each.name == name), None)
+
+
+def _is_worth_a_look(marker: Marker, provider: ProviderRef | None, ctx: ActionContext) -> bool:
+    """Say whether a unit that found no file should look again, now and then."""
+    if provider is None:
+        return False
+    try:
+        since = ctx.now - parse_iso(marker.at or "")
+    except ValueError:
+        since = _LOOK_AGAIN_BLINDLY
+    if provider.has_history is None:
+        return since >= _LOOK_AGAIN_BLINDLY
+    # It may find something that is no history, again and again.
+    return since >= _LOOK_AGAIN and provider.has_history(ctx.environ)
 
 
 def fault_of(plugin: str, faults: Sequence[ProviderFault]) -> ProviderFault | None:
@@ -99,9 +158,10 @@ def request_keys(providers: Sequence[ProviderRef]) -> Mapping[str, str]:
     return keys
 
 
-def backfill_argv(provider: str, since: str | None) -> list[str]:
+def backfill_argv(provider: str, since: str | None, until: str | None = None) -> list[str]:
     """Return what follows the program's own name on the command line of an import."""
     window = [] if since is None else ["--since", since]
+    window += [] if until is None else ["--until", until]
     return ["backfill", provider, *window, "--json"]
 
 

@@ -5,7 +5,7 @@ A handler is one kind of effect. The reconciler knows handlers through these pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from hypactors.actions._json import is_json_object
@@ -14,7 +14,7 @@ from hypactors.errors import HypError
 from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from hypactors.actions._markers import Marker
@@ -29,6 +29,8 @@ class ProviderRef:
 
     name: str
     plugin: str
+    has_history: Callable[[Mapping[str, str]], bool] | None = field(default=None, compare=False)
+    """Says, given the environment, whether there is anything to import; costs next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,23 @@ class ActionContext:
     environ: Mapping[str, str]
     now: datetime
     faults: Sequence[ProviderFault] = ()
+    cache_id: Callable[[], str | None] | None = None
+    """Tells which cache there is now. Raises ``OSError`` when that cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a handler sees that does not change while the daemon runs."""
+
+    providers: Sequence[ProviderRef]
+    environ: Mapping[str, str]
+    faults: Sequence[ProviderFault] = ()
+    cache_id: Callable[[], str | None] | None = None
+
+    def context(self, config: ConfigDocument, now: datetime) -> ActionContext:
+        return ActionContext(
+            config, self.providers, self.environ, now, self.faults, cache_id=self.cache_id
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,17 @@ class Reversible(Handler, Protocol):
 
     def reverse(self, request_key: str, ctx: ActionContext, marker: Marker) -> Outcome:
         """Undo from the record alone: the config no longer knows the unit."""
+        ...
+
+
+@runtime_checkable
+class Extendable(Handler, Protocol):
+    """A handler whose done units may lack something that is only done when a person asks."""
+
+    def missing(
+        self, marker: Marker, action: DesiredAction, ctx: ActionContext
+    ) -> DesiredAction | None:
+        """Return what is left to do of a done unit, without effects; None: nothing."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hypactors.actions._coverage import Covered
 from hypactors.actions._json import decode_json, encode_json, whole_number
 from hypactors.clock import iso_ms, parse_iso
 
@@ -71,6 +72,20 @@ class Marker:
     def fleet(self) -> str | None:
         """The fleet in which it was done; None when none is recorded."""
         return self._text("fleet")
+
+    @property
+    def files(self) -> int | None:
+        """How many files of history there were."""
+        return whole_number(self.fields.get("files"))
+
+    @property
+    def cache_id(self) -> str | None:
+        """The cache that it was put into; None when none is recorded."""
+        return self._text("cache_id")
+
+    @property
+    def covered(self) -> Covered | None:
+        return Covered.read(self.fields.get("covered"))
 
     @property
     def next_attempt_at(self) -> datetime | None:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from hypactors.actions._handler import ChecksFreshness, Reversible
+from hypactors.actions._handler import ChecksFreshness, Extendable, Reversible
 from hypactors.actions._markers import FAILED, REFUSED
 from hypactors.actions._text import describe_error
 from hypactors.actions._transitions import needs_reverse
@@ -115,7 +115,8 @@ def plan_pass(
     """Compare what the handlers want with what the markers record.
 
     ``busy`` units are neither performed nor reversed. On an edge (``retry_all``) every failure is
-    tried again; on a timer only one whose next attempt is due, or that is ``hurried``. No wait
+    tried again; on a timer only one whose next attempt is due, or that is ``hurried``: somebody
+    asked for it, and then a done one does what it lacks, if its handler says so. No wait
     is longer than ``longest_wait_s``: one that seems to be is from before the clock was set back.
     """
     steps: list[Step] = []
@@ -132,17 +133,23 @@ def plan_pass(
             if isinstance(action, Undecided):
                 steps.append(SkipUnit(*unit, SkipReason.BLOCKED, action.reason))
                 continue
+            marker = recorded.get(key)
+            if unit in hurried and unit not in busy:
+                missing = _missing(handler, marker, action, ctx)
+                if missing is not None:
+                    steps.append(PerformUnit(handler, missing, marker))
+                    continue
             why = _why_not(
                 handler,
                 action,
-                recorded.get(key),
+                marker,
                 ctx,
                 is_busy=unit in busy,
                 timer_at=None if retry_all or unit in hurried else now,
                 longest_wait_s=longest_wait_s,
             )
             if why is None:
-                steps.append(PerformUnit(handler, action, recorded.get(key)))
+                steps.append(PerformUnit(handler, action, marker))
             else:
                 steps.append(SkipUnit(*unit, why))
         if isinstance(handler, Reversible):
@@ -201,6 +208,20 @@ def _is_current(
         return handler.is_current(marker, action, ctx) is not False
     except Exception:  # noqa: BLE001 - a handler may raise anything, and must stop nobody
         return True
+
+
+def _missing(
+    handler: Handler, marker: Marker | None, action: DesiredAction, ctx: ActionContext
+) -> DesiredAction | None:
+    """Return what a done unit lacks; one that is stale lacks nothing: it is done as a whole."""
+    if marker is None or not marker.is_done or not isinstance(handler, Extendable):
+        return None
+    if not _is_current(handler, marker, action, ctx):
+        return None
+    try:
+        return handler.missing(marker, action, ctx)
+    except Exception:  # noqa: BLE001 - a handler may raise anything, and must stop nobody
+        return None
 
 
 def _undo(

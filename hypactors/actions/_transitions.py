@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hypactors.actions._coverage import joined
 from hypactors.actions._markers import DONE, FAILED, REFUSED, Marker, MarkerBook, asset_paths
 from hypactors.clock import iso_ms
 from hypactors.messages import Outcome, OutcomeStatus
@@ -49,7 +50,14 @@ def marker_after(
     fields = _status_fields(previous, request_key, outcome, iso_ms(now))
     if run_id is not None:
         fields["run_id"] = run_id
+    span = None
+    if previous is not None and previous.is_done and outcome.status is OutcomeStatus.DONE:
+        span = joined(previous.fields.get("covered"), outcome.detail.get("covered"))
     fields |= {name: value for name, value in outcome.detail.items() if name not in _DECIDED_HERE}
+    if span is not None and previous is not None and previous.cache_id == fields.get("cache_id"):
+        # A slice that was missing: what was imported before it counts on.
+        fields["covered"] = span
+        fields["rows"] = (previous.rows or 0) + (outcome.rows or 0)
     assets = _assets_after(previous, outcome)
     if assets:
         fields["installed_assets"] = list(assets)

@@ -260,11 +260,15 @@ class BackfillRunner(SupervisedActor):
     def _spawn(self, perform: Perform, lock: FileLock) -> None:
         """Record a run, then start it; the lock is inherited."""
         now = self._clock.now()
-        since = since_for(perform.action.params.get("windowDays"), now)
+        params = perform.action.params
+        since = params.get("since") or since_for(params.get("windowDays"), now)
         folder = self._runs.new_run(
             plugin=self._provider.plugin,
             request_key=perform.action.request_key,
-            argv=[*self._settings.command, *backfill_argv(self._provider.name, since)],
+            argv=[
+                *self._settings.command,
+                *backfill_argv(self._provider.name, since, params.get("until")),
+            ],
             since=since,
             attempt=perform.attempt,
             reason=perform.reason,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import (
     JITTER_SHARE,
-    ActionContext,
     Dispatched,
     ForgetUnit,
     PerformUnit,
@@ -57,11 +56,11 @@ from hypactors.messages import (
 from hypactors.supervision import SupervisedActor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.actions import Handler, ProviderFault, ProviderRef
+    from hypactors.actions import ActionContext, Handler, Machine
     from hypactors.actors._marker_store import RetryBounds
     from hypactors.clock import Clock
     from hypactors.supervision import ChildContext, Directory, Timer, Timers
@@ -79,9 +78,7 @@ class Reconciler(SupervisedActor):
         context: ChildContext,
         *,
         handlers: Sequence[Handler],
-        providers: Sequence[ProviderRef],
-        faults: Sequence[ProviderFault],
-        environ: Mapping[str, str],
+        machine: Machine,
         directory: Directory,
         clock: Clock,
         timers: Timers,
@@ -94,9 +91,7 @@ class Reconciler(SupervisedActor):
     ) -> None:
         super().__init__(context)
         self._handlers = handlers
-        self._providers = providers
-        self._faults = faults
-        self._environ = environ
+        self._machine = machine
         self._directory = directory
         self._clock = clock
         self._timers = timers
@@ -124,7 +119,7 @@ class Reconciler(SupervisedActor):
 
     def setup(self) -> None:
         self._arm_resync()
-        runners = [runner_name(provider.name) for provider in self._providers]
+        runners = [runner_name(provider.name) for provider in self._machine.providers]
         for name in (CONFIG_CONTROL, *runners):
             self._directory.tell(name, ReconcilerReady())
 
@@ -198,13 +193,7 @@ class Reconciler(SupervisedActor):
     def _perform_pass(self, planning: Planning, read: MarkersRead, config: ConfigChanged) -> None:
         assert config.layers.effective is not None  # noqa: S101 - checked by the caller
         now = self._clock.now()
-        context = ActionContext(
-            config=config.layers.effective,
-            providers=self._providers,
-            environ=self._environ,
-            now=now,
-            faults=self._faults,
-        )
+        context = self._machine.context(config.layers.effective, now)
         plan = plan_pass(
             self._handlers,
             context,

@@ -12,6 +12,8 @@ from hypactors.messages import Outcome, OutcomeStatus
 from hypactors.processes import MEMORY_LIMIT, in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hypactors.processes import RunFolder, RunRecord, RunResult
 
 TERMINATED_EXIT = 143
@@ -31,10 +33,24 @@ def outcome_of(folder: RunFolder, record: RunRecord) -> Outcome | None:
     """Read how an ended run came out; None when it was interrupted (contract §5.2)."""
     result = folder.result()
     outcome = _read(folder, record, result)
-    if outcome is None or outcome.status is not OutcomeStatus.FAILED:
-        return outcome
+    if outcome is None:
+        return None
+    if outcome.status is not OutcomeStatus.FAILED:
+        return replace(outcome, detail={**outcome.detail, **_covered(folder)})
     took = "" if result is None else f"after {_duration(result)}, "
     return replace(outcome, reason=f"{outcome.reason} ({took}run {folder.run_id})")
+
+
+def _covered(folder: RunFolder) -> Mapping[str, object]:
+    """Return what the marker keeps of an import that is done; another client's tells nothing."""
+    summary = folder.imported()
+    if summary is None:
+        return {}
+    detail: dict[str, object] = {
+        "files": summary.files,
+        "covered": {"since": summary.since, "until": summary.until},
+    }
+    return detail if summary.cache_id is None else {**detail, "cache_id": summary.cache_id}
 
 
 def _read(folder: RunFolder, record: RunRecord, result: RunResult | None) -> Outcome | None:

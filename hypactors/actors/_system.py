@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
 
 from hypactors.actions import (
     BackfillHandler,
+    Machine,
     enabled_providers,
     import_environ,
     runner_name,
@@ -43,6 +45,7 @@ from hypactors.actors._system_context import (
     TreeIsUp,
 )
 from hypactors.central import central_sinks
+from hypactors.lake import cache_id
 from hypactors.messages import (
     ConfigChanged,
     DescribeConfig,
@@ -211,9 +214,12 @@ class System:
                 lambda context: Reconciler.start(
                     context,
                     handlers=[BackfillHandler()],
-                    providers=shared.providers,
-                    faults=shared.faults,
-                    environ=self._child_environ(),
+                    machine=Machine(
+                        shared.providers,
+                        self._child_environ(),
+                        shared.faults,
+                        cache_id=partial(cache_id, shared.home.lake_dir),
+                    ),
                     directory=self.directory,
                     clock=shared.clock,
                     timers=self._timers,

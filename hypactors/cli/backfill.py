@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypactors.cli._import_log import ImportLog
@@ -17,7 +18,8 @@ from hypactors.config import resolve_layers, retention_days
 from hypactors.errors import ConfigError, HypError, ImportBusyError, UsageError
 from hypactors.importing import Surroundings
 from hypactors.paths import HypHome
-from hypactors.providers import Window, find_providers
+from hypactors.processes import RUN_DIR_VARIABLE, ImportSummary, RunFolder
+from hypactors.providers import Window, find_providers, iso_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -127,8 +129,28 @@ def _run_or_plan(
                 no_wait=options.no_wait,
             )
             results = [run.provider(provider) for provider in selected]
+        _leave_summary(around, options, results)
     _print_results(run_id, results, options)
     return 1 if any(result.error is not None for result in results) else 0
+
+
+def _leave_summary(
+    around: Surroundings, options: Options, results: Sequence[ProviderResult]
+) -> None:
+    """Tell a daemon that waits for this import what it has covered."""
+    folder = around.environ.get(RUN_DIR_VARIABLE)
+    if not folder or options.dry_run or any(result.error is not None for result in results):
+        return
+    until_ms = around.now_ms if around.window.until_ms is None else around.window.until_ms
+    since_ms = around.window.since_ms
+    RunFolder(Path(folder)).write_imported(
+        ImportSummary(
+            files=sum(result.files for result in results),
+            cache_id=next((result.cache_id for result in results if result.cache_id), None),
+            since=None if since_ms is None else iso_of(since_ms),
+            until=iso_of(until_ms),
+        )
+    )
 
 
 def _judge_layers(layers: Layers, *, is_needed: bool) -> None:

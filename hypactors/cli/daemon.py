@@ -96,8 +96,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from hypactors.actions import ProviderFault, ProviderRef
+    from hypactors.actions import ProviderFault
     from hypactors.actors import Daemon, Once
+    from hypactors.cli._providers import provider_refs
     from hypactors.clock import SystemClock
     from hypactors.providers import scan_providers
     from hypactors.service import Notifier
@@ -114,7 +115,7 @@ def _run(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         home=home,
         environ=environ,
         loaded=loaded,
-        providers=[ProviderRef(each.name, each.plugin) for each in installed.providers],
+        providers=provider_refs(installed.providers),
         faults=[ProviderFault(each.name, each.reason) for each in installed.faults],
         # -P: the folder that an import is started in must not shadow a module.
         import_command=loaded.settings.import_command or (sys.executable, "-P", "-m", "hypactors"),

@@ -46,7 +46,8 @@ def _report(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
 def report_from_files(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
     """Return what the files say; a provider that is broken is said on stderr."""
     # Loaded only here: with a daemon, none of this is needed.
-    from hypactors.actions import ProviderFault, ProviderRef
+    from hypactors.actions import ProviderFault
+    from hypactors.cli._providers import provider_refs
     from hypactors.providers import scan_providers
 
     installed = scan_providers()
@@ -55,7 +56,7 @@ def report_from_files(home: HypHome, environ: Mapping[str, str]) -> Mapping[str,
     return status.collect_report(
         home,
         environ,
-        providers=[ProviderRef(found.name, found.plugin) for found in installed.providers],
+        providers=provider_refs(installed.providers),
         faults=[ProviderFault(fault.name, fault.reason) for fault in installed.faults],
         live=None,
     )

@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from hypactors.processes._lock import FileLock, ImportLock, is_free
     from hypactors.processes._names import PROGRESS_FILE, RUN_DIR_VARIABLE, WORKERS_VARIABLE
     from hypactors.processes._procfs import boot_id
-    from hypactors.processes._records import ImportProgress, PidRecord, RunRecord, RunResult
+    from hypactors.processes._records import (
+        ImportProgress,
+        ImportSummary,
+        PidRecord,
+        RunRecord,
+        RunResult,
+    )
     from hypactors.processes._runs import LiveRun, ProviderRuns, RunFolder, find_live_runs
     from hypactors.processes._signals import kill, terminate
     from hypactors.processes._slots import ImportSlots
@@ -48,6 +54,7 @@ __all__ = [
     "ImportLock",
     "ImportProgress",
     "ImportSlots",
+    "ImportSummary",
     "LimitWatch",
     "LiveRun",
     "PidRecord",
@@ -86,7 +93,7 @@ _MODULES = {
     "_names": ("PROGRESS_FILE", "RUN_DIR_VARIABLE", "WORKERS_VARIABLE"),
     "_lock": ("FileLock", "ImportLock", "is_free"),
     "_procfs": ("boot_id",),
-    "_records": ("ImportProgress", "PidRecord", "RunRecord", "RunResult"),
+    "_records": ("ImportProgress", "ImportSummary", "PidRecord", "RunRecord", "RunResult"),
     "_runs": ("LiveRun", "ProviderRuns", "RunFolder", "find_live_runs"),
     "_signals": ("kill", "terminate"),
     "_slots": ("ImportSlots",),

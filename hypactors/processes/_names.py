@@ -11,6 +11,7 @@ RESULT_FILE = "result.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
 PROGRESS_FILE = "progress.json"
+IMPORTED_FILE = "imported.json"
 
 WORKERS_VARIABLE = "HYP_IMPORT_WORKERS"
 """How many processes an import may use for its work."""

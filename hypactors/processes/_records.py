@@ -73,7 +73,20 @@ class ImportProgress(msgspec.Struct, frozen=True, kw_only=True):
     v: Literal[1] = 1
 
 
-Record = TypeVar("Record", RunRecord, PidRecord, RunResult, ImportProgress)
+class ImportSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """``imported.json``: what an import that is done has covered.
+
+    ``since`` None: from the beginning on. ``cache_id`` is None when there was nothing to write.
+    """
+
+    files: int
+    cache_id: str | None
+    since: str | None
+    until: str
+    v: Literal[1] = 1
+
+
+Record = TypeVar("Record", RunRecord, PidRecord, RunResult, ImportProgress, ImportSummary)
 
 
 def read_record(path: Path, kind: type[Record]) -> Record | None:
@@ -87,6 +100,6 @@ def read_record(path: Path, kind: type[Record]) -> Record | None:
         return None
 
 
-def write_record(path: Path, record: RunRecord | PidRecord | RunResult) -> None:
+def write_record(path: Path, record: RunRecord | PidRecord | RunResult | ImportSummary) -> None:
     """Put a record on disk; durable on return."""
     write_atomic(path, msgspec.json.encode(record) + b"\n")

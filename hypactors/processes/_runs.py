@@ -16,6 +16,7 @@ from hypactors.processes import _names
 from hypactors.processes._identity import is_running
 from hypactors.processes._records import (
     ImportProgress,
+    ImportSummary,
     PidRecord,
     RunRecord,
     RunResult,
@@ -68,6 +69,12 @@ class RunFolder:
 
     def progress(self) -> ImportProgress | None:
         return read_record(self.path / _names.PROGRESS_FILE, ImportProgress)
+
+    def imported(self) -> ImportSummary | None:
+        return read_record(self.path / _names.IMPORTED_FILE, ImportSummary)
+
+    def write_imported(self, summary: ImportSummary) -> None:
+        write_record(self.path / _names.IMPORTED_FILE, summary)
 
     def is_settled(self) -> bool:
         record = self.record()

@@ -18,7 +18,7 @@ from hypactors.providers._registry import (
     find_providers,
     scan_providers,
 )
-from hypactors.providers._time import parse_time_ms
+from hypactors.providers._time import iso_of, parse_time_ms
 
 __all__ = [
     "ROW_COLUMNS",
@@ -38,6 +38,7 @@ __all__ = [
     "expand",
     "find_plugins",
     "find_providers",
+    "iso_of",
     "parse_time_ms",
     "scan_providers",
 ]

@@ -79,7 +79,6 @@ def test_backfill_is_run_once() -> None:
     """client-actions E38."""
     assert BackfillHandler.kind == "backfill"
     assert not hasattr(BackfillHandler, "reverse")
-    assert not hasattr(BackfillHandler, "is_current")
 
 
 def test_an_enabled_plugin_is_wanted(driver: PassDriver) -> None:

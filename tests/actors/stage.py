@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 
-from hypactors.actions import ProviderRef, import_environ, runner_name
+from hypactors.actions import Machine, ProviderRef, import_environ, runner_name
 from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
 from hypactors.actors._central_link import CentralLink
 from hypactors.actors._config_control import ConfigControl
@@ -217,9 +217,7 @@ class Stage:
             Reconciler,
             directory=self.directory,
             handlers=handlers,
-            providers=[CLAUDE],
-            faults=self.faults,
-            environ={},
+            machine=Machine([CLAUDE], {}, self.faults),
             clock=self.clock,
             timers=self.timers,
             retry=RETRY,

@@ -77,7 +77,7 @@ def test_a_pass_sees_the_home_that_the_daemon_booted_from(
     unstarted: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """client-actions D34: whatever ``HYP_HOME`` says in its own environment."""
-    environ = built(unstarted, monkeypatch, RECONCILER, Reconciler)["environ"]
+    environ = built(unstarted, monkeypatch, RECONCILER, Reconciler)["machine"].environ
     assert environ["HYP_HOME"] == str(unstarted.stage.home.root)
     assert environ["PATH"] == os.environ["PATH"]
 

@@ -13,9 +13,9 @@ import threading
 from functools import partial
 from pathlib import Path
 
-from hypactors.actions import ProviderRef
 from hypactors.actors import Daemon
 from hypactors.actors._names import CONFIG_CONTROL
+from hypactors.cli._providers import provider_refs
 from hypactors.clock import SystemClock
 from hypactors.config import ApplyChecks, check_pins, validate_document
 from hypactors.messages import PollSucceeded, ReconcileRequested, StageConfig
@@ -36,7 +36,7 @@ def main() -> int:
         home=home,
         environ=os.environ,
         loaded=loaded,
-        providers=[ProviderRef(each.name, each.plugin) for each in installed.providers],
+        providers=provider_refs(installed.providers),
         faults=(),
         import_command=loaded.settings.import_command,
         clock=SystemClock(),
