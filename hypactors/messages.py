@@ -364,6 +364,8 @@ class RunningImport:
     run_id: str
     pid: int | None
     started_at: str
+    progress: Mapping[str, Any] | None = None
+    """The fields of ``progress.json``; None before there is one."""
 
 
 @dataclass(frozen=True, slots=True)

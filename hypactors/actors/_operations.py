@@ -195,4 +195,4 @@ def _units(args: Mapping[str, Any]) -> tuple[Unit, ...]:
 
 
 def _live(run: RunningImport) -> LiveImport:
-    return LiveImport(run.provider, run.run_id, run.pid, run.started_at)
+    return LiveImport(run.provider, run.run_id, run.pid, run.started_at, run.progress)

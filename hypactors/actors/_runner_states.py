@@ -56,6 +56,7 @@ def describe(state: State, provider: str) -> RunningImport | WaitingImport | Non
                 run_id=folder.run_id,
                 pid=pids.import_.pid if pids is not None and pids.import_ is not None else None,
                 started_at=record.created_at,
+                progress=folder.progress_fields(),
             )
         case _:
             return None

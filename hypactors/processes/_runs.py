@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -69,6 +69,11 @@ class RunFolder:
 
     def progress(self) -> ImportProgress | None:
         return read_record(self.path / _names.PROGRESS_FILE, ImportProgress)
+
+    def progress_fields(self) -> dict[str, Any] | None:
+        """Return the same as the JSON values that a status shows."""
+        progress = self.progress()
+        return None if progress is None else msgspec.structs.asdict(progress)
 
     def imported(self) -> ImportSummary | None:
         return read_record(self.path / _names.IMPORTED_FILE, ImportSummary)
@@ -206,6 +211,7 @@ class LiveRun(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     pid: int
     started_at: str
+    progress: dict[str, Any] | None = None
 
 
 def find_live_runs(home: HypHome) -> Sequence[LiveRun]:
@@ -233,6 +239,7 @@ def _live_run(run: RunFolder) -> LiveRun | None:
         run_id=record.run_id,
         pid=(pids.import_ or pids.launcher).pid,
         started_at=record.created_at,
+        progress=run.progress_fields(),
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from hypactors.actions import fault_of, read_policy, request_keys
+from hypactors.actions import Marker, fault_of, read_policy, request_keys, window_days_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from hypactors.actions import ProviderFault, ProviderRef
     from hypactors.config import ConfigDocument, PluginEntry
@@ -28,6 +29,7 @@ def action_rows(
     markers: Mapping[str, Mapping[str, Mapping[str, Any]]],
     running: Mapping[str, LiveImport],
     waiting: Mapping[str, str],
+    now: datetime,
 ) -> list[ActionRow] | None:
     """Return one row a unit, by kind and request key; None when there is nothing to list.
 
@@ -43,9 +45,12 @@ def action_rows(
                 rows[BACKFILL, key] = _unmarked(
                     key, entry, is_joined=is_joined, providers=providers, faults=faults
                 )
-    for kind, bucket in markers.items():
-        for key, marker in bucket.items():
-            rows[kind, key] = _marked(kind, key, marker)
+    rows |= {
+        (kind, key): _marked(kind, key, marker)
+        for kind, bucket in markers.items()
+        for key, marker in bucket.items()
+    }
+    _say_what_is_missing(rows, markers.get(BACKFILL, {}), document, providers, now)
     for key, reason in waiting.items():
         waiter = rows.get((BACKFILL, key))
         if waiter is not None and waiter["state"] in {"pending", "failed"}:
@@ -123,6 +128,29 @@ def _marked(  # noqa: C901 - one field after the other
     return row
 
 
+def _say_what_is_missing(
+    rows: Mapping[tuple[str, str], ActionRow],
+    markers: Mapping[str, Mapping[str, Any]],
+    document: ConfigDocument | None,
+    providers: Sequence[ProviderRef],
+    now: datetime,
+) -> None:
+    """Add to a done row how far it reaches, when the policy's window has grown since."""
+    if document is None:
+        return
+    entries = {entry.name: entry for entry in reversed(document.plugins)}
+    keys = request_keys(providers)
+    for provider in providers:
+        key, entry = keys[provider.name], entries.get(provider.plugin)
+        covered = Marker(markers.get(key, {})).covered
+        row = rows.get((BACKFILL, key))
+        if row is None or row["state"] != "done" or covered is None or entry is None:
+            continue
+        days = window_days_of(read_policy(entry.config).window_days, document)
+        if covered.days is not None and covered.is_less_than(days, now):
+            row |= {"covered_days": covered.days, "policy_days": days}
+
+
 def _running(key: str, run: LiveImport) -> ActionRow:
     row: ActionRow = {
         "kind": BACKFILL,
@@ -133,6 +161,8 @@ def _running(key: str, run: LiveImport) -> ActionRow:
     }
     if run.pid is not None:
         row["pid"] = run.pid
+    if run.progress is not None:
+        row["progress"] = dict(run.progress)
     return row
 
 

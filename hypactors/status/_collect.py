@@ -113,6 +113,7 @@ def collect_report(
             markers=markers,
             running=running,
             waiting=live.waiting if live is not None else {},
+            now=SystemClock().now(),
         ),
         "proxy_trust": None,
         "diagnostics": diagnostics,
@@ -141,7 +142,11 @@ def _live_imports(home: HypHome, providers: Sequence[ProviderRef]) -> Mapping[st
         return {}
     return {
         keys.get(run.provider, run.plugin): LiveImport(
-            provider=run.provider, run_id=run.run_id, pid=run.pid, started_at=run.started_at
+            provider=run.provider,
+            run_id=run.run_id,
+            pid=run.pid,
+            started_at=run.started_at,
+            progress=run.progress,
         )
         for run in runs
     }

@@ -46,6 +46,11 @@ def _state(row: Mapping[str, Any], key: str) -> list[str]:
     match row.get("state"):
         case "done":
             said = [f"It was done at {clean(row.get('at'))}{_rows(row)}, and is not done again."]
+            if row.get("covered_days") is not None:
+                said.append(
+                    f"It covers {clean(row['covered_days'])} days; the policy now asks for more. "
+                    f"To add what is missing: hyp actions retry {key}"
+                )
             return [*said, f"To do it again: hyp actions forget {key}"]
         case "failed":
             return [*_failed(row), f"To try it now: hyp actions retry {key}"]

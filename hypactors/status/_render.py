@@ -229,6 +229,7 @@ def render_actions(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
 
 def _facts(row: Mapping[str, Any]) -> Iterable[str]:
     """Yield what is worth saying about a unit, in the order in which it is said."""
+    yield from _reach(row)
     if row.get("rows") is not None:
         yield f"{_label(row['rows'])} rows"
     if row.get("reason"):
@@ -243,10 +244,33 @@ def _facts(row: Mapping[str, Any]) -> Iterable[str]:
         yield f"waits for {_label(row['waits_for'])}"
     elif row.get("next_attempt_at") is not None:
         yield f"next attempt {_label(row['next_attempt_at'])}"
+    if row.get("state") == "running":
+        yield from _run(row)
+
+
+def _reach(row: Mapping[str, Any]) -> Iterable[str]:
+    if row.get("covered_days") is not None:
+        policy = f"{_label(row.get('policy_days'))} d" if row.get("policy_days") else "all there is"
+        yield f"{_label(row['covered_days'])} d; policy now {policy}"
+
+
+def _run(row: Mapping[str, Any]) -> Iterable[str]:
     if row.get("started_at") is not None:
         yield f"since {_label(row['started_at'])}"
     if row.get("pid") is not None:
         yield f"pid {_label(row['pid'])}"
+    if isinstance(row.get("progress"), dict):
+        yield from _progress(row["progress"])
+
+
+def _progress(progress: Mapping[str, Any]) -> Iterable[str]:
+    done, total = progress.get("bytes_done"), progress.get("bytes_total")
+    if isinstance(done, int) and isinstance(total, int) and total > 0:
+        yield f"{min(100, 100 * done // total)} %"
+    yield f"{_label(progress.get('files_done'))} of {_label(progress.get('files_total'))} files"
+    yield f"{_label(progress.get('rows_written'))} rows"
+    if progress.get("eta_s") is not None:
+        yield f"{_label(progress['eta_s'])} s left"
 
 
 def _hint(row: Mapping[str, Any]) -> str:

@@ -109,6 +109,9 @@ class ActionRow(TypedDict):
     run_id: NotRequired[str]
     pid: NotRequired[int]
     started_at: NotRequired[str]
+    progress: NotRequired[dict[str, object]]
+    covered_days: NotRequired[int]
+    policy_days: NotRequired[float]
 
 
 class DiagnosticRow(TypedDict):
