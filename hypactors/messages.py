@@ -173,8 +173,10 @@ class ConfigStaged:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkReady:
-    """The central link (re)started: it knows no config."""
+class ConfigWanted:
+    """An actor (re)started and knows no config: tell it ``ConfigChanged``."""
+
+    actor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +331,11 @@ class StopImport:
     """End the import that runs: at its next commit, or (``at_once``) by force."""
 
     at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceDue:
+    """The schedule says that the cache should be looked after."""
 
 
 @dataclass(frozen=True, slots=True)

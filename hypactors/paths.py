@@ -48,6 +48,7 @@ class HypHome:
         self.log_file = self.state_root / "logs" / "daemon.log"
 
         self.lake_dir = self.state_root / "lake"
+        self.maintenance_runs = self.state_root / "maintenance"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> HypHome:

@@ -26,8 +26,8 @@ from hypactors.config import running_etag
 from hypactors.messages import (
     ConfigChanged,
     ConfigStaged,
+    ConfigWanted,
     DescribeLink,
-    LinkReady,
     LinkState,
     PollFailed,
     PollSucceeded,
@@ -96,7 +96,7 @@ class CentralLink(SupervisedActor):
         self._state: LinkState | None = None
 
     def setup(self) -> None:
-        self._directory.tell(CONFIG_CONTROL, LinkReady())
+        self._directory.tell(CONFIG_CONTROL, ConfigWanted(CENTRAL_LINK))
 
     def receive(self, message: Any) -> Any:
         match message:

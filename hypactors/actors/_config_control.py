@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import runner_name
-from hypactors.actors._names import CENTRAL_LINK, CONFIG_CONTROL, RECONCILER
+from hypactors.actors._names import CENTRAL_LINK, CONFIG_CONTROL, MAINTENANCE, RECONCILER
 from hypactors.central import link_sink
 from hypactors.config import resolve_layers
 from hypactors.messages import (
     ConfigChanged,
     ConfigConfirmed,
     ConfigStaged,
+    ConfigWanted,
     DescribeConfig,
-    LinkReady,
     PollFailed,
     PollSucceeded,
     ReconcileRequested,
@@ -93,8 +93,8 @@ class ConfigControl(SupervisedActor):
         match message:
             case ReconcilerReady():
                 self._announce("boot-already-confirmed")
-            case LinkReady():
-                self._directory.tell(CENTRAL_LINK, self._config)
+            case ConfigWanted(actor=actor):
+                self._directory.tell(actor, self._config)
             case PollSucceeded(revision=revision):
                 if revision in (None, self._engine.revision):
                     self._confirm_poll()
@@ -203,7 +203,8 @@ class ConfigControl(SupervisedActor):
 
     def _tell_config(self, *names: str) -> None:
         """Tell these actors, and every runner that lives, which config is in force."""
-        for name in (*names, *(runner_name(provider.name) for provider in self._providers)):
+        runners = (runner_name(provider.name) for provider in self._providers)
+        for name in (*names, MAINTENANCE, *runners):
             self._directory.tell(name, self._config)
 
     def _resolve(self) -> Layers:

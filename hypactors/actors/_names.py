@@ -5,6 +5,7 @@ MARKER_STORE = "marker-store"
 CONFIG_CONTROL = "config-control"
 RECONCILER = "reconciler"
 CONTROL_ENDPOINT = "control-endpoint"
+MAINTENANCE = "maintenance"
 
 CENTRAL_LINK = "central-link"
 """Tells config control of polls, and is told what became of a document and which config runs."""

@@ -23,6 +23,7 @@ from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
 from hypactors.actors._forward_runner import ExportSettings, ForwardRunner
 from hypactors.actors._limit_guard import LimitSettings
+from hypactors.actors._maintenance_runner import Surroundings, maintenance_spec
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import (
     CENTRAL_LINK,
@@ -244,6 +245,15 @@ class System:
                     log=shared.log,
                 ),
             ),
+            maintenance_spec(
+                Surroundings(
+                    shared,
+                    self.directory,
+                    self._timers,
+                    self._child_environ(),
+                    self._runner_is_busy,
+                )
+            ),
             ChildSpec(
                 CONTROL_ENDPOINT,
                 lambda context: ControlEndpoint.start(
@@ -358,7 +368,7 @@ class System:
             was_busy = self._busy.get(name, False)
             self._busy[name] = is_busy
             self._post(RunnersChanged())
-            if was_busy and not name.startswith(forward_name("")):  # an import: there may be news
+            if was_busy and name.startswith(runner_name("")):  # there may be news
                 for forwarder in self._forwarders():
                     self.directory.tell(forwarder, ExportRequested())
 

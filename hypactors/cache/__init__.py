@@ -6,6 +6,7 @@ Loads pyarrow and pyiceberg: only children and ``hyp query`` / ``hyp backfill`` 
 
 from hypactors.cache._export import CacheEnd, ExportedRow, cache_end, export_rows
 from hypactors.cache._lake import Lake
+from hypactors.cache._maintenance import Maintained, maintain
 from hypactors.cache._writer import Committed, MessageWriter
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "Committed",
     "ExportedRow",
     "Lake",
+    "Maintained",
     "MessageWriter",
     "cache_end",
     "export_rows",
+    "maintain",
 ]

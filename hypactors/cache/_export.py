@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import re
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.types import LongType
 
 from hypactors.cache._catalog import open_for_reading
+from hypactors.cache._lock import ReadersLock
 from hypactors.cache._schema import INGEST_SEQ
 from hypactors.cache._writer import NEXT_SEQ
 from hypactors.dataset import COLUMNS
@@ -67,9 +69,15 @@ def export_rows(lake: Lake, after_seq: int) -> Iterator[ExportedRow]:
     However large the table is, what is held is a batch of each file whose numbers overlap. Files
     below ``after_seq`` are not opened.
     """
-    table = open_for_reading(lake)
-    if table is None:
-        return iter(())
+    reading = ReadersLock.shared(lake.folder)
+    with reading or contextlib.nullcontext():
+        table = open_for_reading(lake)
+        if table is not None:
+            yield from _merged(table, _files_from(table, after_seq), after_seq)
+
+
+def _files_from(table: Table, after_seq: int) -> list[tuple[int, str]]:
+    """Return the files that may have such rows, with their lowest numbers, in that order."""
     scan = table.scan(row_filter=f"{INGEST_SEQ} > {after_seq}")
     seq_id = table.schema().find_field(INGEST_SEQ).field_id
     files = []
@@ -78,7 +86,7 @@ def export_rows(lake: Lake, after_seq: int) -> Iterator[ExportedRow]:
         # A file without statistics may hold any number.
         lowest = 0 if bound is None else int(from_bytes(LongType(), bound))
         files.append((lowest, task.file.file_path))
-    return _merged(table, sorted(files), after_seq)
+    return sorted(files)
 
 
 def _merged(

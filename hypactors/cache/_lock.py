@@ -30,3 +30,47 @@ class DatasetLock:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+
+
+class ReadersLock:
+    """Readers hold it together; who takes files away holds it alone.
+
+    It is on the folder itself: a reader must not have to write anything.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def shared(cls, folder: Path) -> Self | None:
+        """Return the lock of a reader; None where nothing can be locked, or there is no cache."""
+        return cls._take(folder, fcntl.LOCK_SH)
+
+    @classmethod
+    def try_alone(cls, folder: Path) -> Self | None:
+        """Return the lock, or None while somebody reads."""
+        return cls._take(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    @classmethod
+    def _take(cls, folder: Path, operation: int) -> Self | None:
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:  # there is no cache, or not for us
+            return None
+        try:
+            fcntl.flock(descriptor, operation)
+        except OSError:
+            os.close(descriptor)
+            return None
+        return cls(descriptor)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypactors.cache._catalog import open_for_reading
+from hypactors.cache._lock import ReadersLock
 from hypactors.cache._readonly import require_reading
 from hypactors.dataset import COLUMNS, DATASET
 from hypactors.errors import HypError
@@ -52,6 +53,8 @@ def query(lake: Lake, sql: str) -> QueryResult:
     It sees the snapshot that was current at the call, whatever is committed meanwhile. Raises
     ``HypError`` with DuckDB's message when the statement is wrong, or is not one that reads.
     """
+    # Before the table is opened: what it names must stay until the last row is out.
+    reading = ReadersLock.shared(lake.folder)
     try:
         table = open_for_reading(lake)
         connection = _connect(table)
@@ -68,10 +71,10 @@ def query(lake: Lake, sql: str) -> QueryResult:
         reader = pa.RecordBatchReader.from_stream(relation)
     except duckdb.Error as error:
         raise HypError(one_line(str(error))) from error
-    return QueryResult(columns, _rows(reader), has_table=table is not None)
+    return QueryResult(columns, _rows(reader, reading), has_table=table is not None)
 
 
-def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+def _rows(reader: pa.RecordBatchReader, reading: ReadersLock | None) -> Iterator[tuple[Any, ...]]:
     try:
         for batch in reader:
             # By column: a result may have two columns of one name.
@@ -79,6 +82,9 @@ def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
     # A ValueError is Arrow's, or a date that Python cannot hold, as an OverflowError is.
     except (duckdb.Error, OSError, ValueError, OverflowError) as error:
         raise HypError(one_line(str(error))) from error
+    finally:
+        if reading is not None:
+            reading.close()
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -143,14 +143,16 @@ def _leave_summary(
         return
     until_ms = around.now_ms if around.window.until_ms is None else around.window.until_ms
     since_ms = around.window.since_ms
-    RunFolder(Path(folder)).write_imported(
-        ImportSummary(
-            files=sum(result.files for result in results),
-            cache_id=next((result.cache_id for result in results if result.cache_id), None),
-            since=None if since_ms is None else iso_of(since_ms),
-            until=iso_of(until_ms),
-        )
+    summary = ImportSummary(
+        files=sum(result.files for result in results),
+        cache_id=next((result.cache_id for result in results if result.cache_id), None),
+        since=None if since_ms is None else iso_of(since_ms),
+        until=iso_of(until_ms),
     )
+    try:
+        RunFolder(Path(folder)).write_imported(summary)
+    except OSError as error:  # the rows are in, which is what counts
+        around.log.event("import_summary_not_written", level="warning", detail=str(error))
 
 
 def _judge_layers(layers: Layers, *, is_needed: bool) -> None:

@@ -23,6 +23,7 @@ commands:
   join       enrol this machine with a central server
   leave      take this machine out of its fleet
   sync       what would leave this machine for the server, and let it go
+  maintain   remove old rows from the cache and merge small files, by hand
   forward    send new rows to the server once, by hand
   central    run a central server of your own, and administer it
 
@@ -39,6 +40,7 @@ COMMANDS = (
     "forward",
     "join",
     "leave",
+    "maintain",
     "query",
     "status",
     "sync",

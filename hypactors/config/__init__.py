@@ -24,6 +24,7 @@ from hypactors.config._document import (
     RequestSink,
     Retention,
     ShapeError,
+    maintenance_interval_s,
     plain_document,
     retention_days,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "active_slot",
     "check_pins",
     "join_catalogue",
+    "maintenance_interval_s",
     "merge_layers",
     "next_match",
     "parse_document",

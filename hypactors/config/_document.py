@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 DocumentErrorKind = Literal["config_invalid_json", "config_invalid_shape"]
 
 VERSION = 2
+DEFAULT_MAINTENANCE_MINUTES = 60
 DEFAULT_RETENTION_DAYS: float = 90
 
 
@@ -101,6 +102,15 @@ def retention_days(document: ConfigDocument | None, dataset: str) -> float:
     if retention is None:
         return DEFAULT_RETENTION_DAYS
     return retention.datasets.get(dataset, retention.default_days)
+
+
+def maintenance_interval_s(document: ConfigDocument | None) -> float | None:
+    """Return how often the cache is looked after, in seconds; None: not at all."""
+    query = document.query if document else None
+    given = query.maintenance if query else {}
+    if given.get("enabled") is False:
+        return None
+    return float(given.get("interval_minutes", DEFAULT_MAINTENANCE_MINUTES)) * 60
 
 
 def plain_document(document: ConfigDocument) -> dict[str, Any]:

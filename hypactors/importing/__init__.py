@@ -4,6 +4,7 @@ Loads the data plane when it has rows to write, and not before.
 """
 
 from hypactors.importing._engine import Engine, EventLog, Imported, Surroundings
+from hypactors.importing._memory import be_frugal
 from hypactors.importing._progress import Progress, ProgressFile
 from hypactors.importing._reasons import reason_of
 
@@ -14,5 +15,6 @@ __all__ = [
     "Progress",
     "ProgressFile",
     "Surroundings",
+    "be_frugal",
     "reason_of",
 ]

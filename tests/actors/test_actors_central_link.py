@@ -12,8 +12,8 @@ from hypactors.config import StageResult, resolve_layers, running_etag
 from hypactors.messages import (
     ConfigChanged,
     ConfigStaged,
+    ConfigWanted,
     DescribeLink,
-    LinkReady,
     LinkState,
     PollFailed,
     PollSucceeded,
@@ -41,7 +41,7 @@ def poller(stage: Stage, control: Mailbox) -> PlayedPoller:
     """Start a link that has taken up the seed and polls for the first time."""
     poller = PlayedPoller(stage)
     stage.start_central_link(poller)
-    assert control.all() == [LinkReady()]
+    assert control.all() == [ConfigWanted(CENTRAL_LINK)]
     stage.tell(CENTRAL_LINK, changed(stage))
     return poller
 
@@ -202,7 +202,7 @@ def test_a_sink_that_cannot_be_used_is_said(stage: Stage, control: Mailbox) -> N
     stage.tell(CENTRAL_LINK, changed(stage))
     assert poller.asked == []
     assert "must be https" in stage.events("central.sink_unusable")[0]["detail"]
-    assert control.all() == [LinkReady()]
+    assert control.all() == [ConfigWanted(CENTRAL_LINK)]
 
 
 def test_the_local_layer_hands_nobody_to_another_fleet(stage: Stage, control: Mailbox) -> None:
@@ -216,7 +216,7 @@ def test_the_local_layer_hands_nobody_to_another_fleet(stage: Stage, control: Ma
     stage.home.seed_file.unlink()
     stage.tell(CENTRAL_LINK, changed(stage, revision=2))
     assert [url for url, _ in poller.asked] == [URL, "https://evil.example/"]
-    assert control.all() == [LinkReady()]
+    assert control.all() == [ConfigWanted(CENTRAL_LINK)]
 
 
 def test_a_joined_machine_whose_server_cannot_be_used_follows_nobody_else(
@@ -230,7 +230,7 @@ def test_a_joined_machine_whose_server_cannot_be_used_follows_nobody_else(
     stage.start_central_link(poller)
     stage.tell(CENTRAL_LINK, changed(stage))
     assert poller.asked == []
-    assert control.all() == [LinkReady()]
+    assert control.all() == [ConfigWanted(CENTRAL_LINK)]
 
 
 def test_it_says_how_it_is(stage: Stage, poller: PlayedPoller) -> None:

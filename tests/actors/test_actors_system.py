@@ -14,6 +14,7 @@ from hypactors.actors._names import (
     CENTRAL_LINK,
     CONFIG_CONTROL,
     CONTROL_ENDPOINT,
+    MAINTENANCE,
     MARKER_STORE,
     RECONCILER,
 )
@@ -89,7 +90,15 @@ def test_actors_start_in_order_and_a_runner_for_each_provider_that_is_enabled(
     tree.start()
     tree.tell(CONFIG_CONTROL)
     eventually(lambda: all(c.state is ChildState.RUNNING for c in tree.system.children()))
-    names = [MARKER_STORE, CONFIG_CONTROL, RECONCILER, CENTRAL_LINK, CONTROL_ENDPOINT, RUNNER]
+    names = [
+        MARKER_STORE,
+        CONFIG_CONTROL,
+        RECONCILER,
+        CENTRAL_LINK,
+        MAINTENANCE,
+        CONTROL_ENDPOINT,
+        RUNNER,
+    ]
     assert [child.name for child in tree.system.children()] == names
     assert tree.next(Settled) == Settled(())
 
@@ -99,7 +108,7 @@ def test_actors_start_in_order_and_a_runner_for_each_provider_that_is_enabled(
     )
     for _ in range(2):
         tree.tell(CONFIG_CONTROL, ReloadRequested())
-    eventually(lambda: tree.system.runners() == [RUNNER, "backfill:codex"])
+    eventually(lambda: tree.system.runners() == [MAINTENANCE, RUNNER, "backfill:codex"])
     assert [child.name for child in tree.system.children()] == [*names, "backfill:codex"]
 
 

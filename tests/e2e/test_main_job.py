@@ -175,6 +175,7 @@ def test_the_status_shows_a_running_import_its_actors_and_the_layers(machine: Ma
             "config-control": "running",
             "reconciler": "running",
             "central-link": "running",
+            "maintenance": "running",
             "control-endpoint": "running",
             "backfill:claude": "running",
         }
