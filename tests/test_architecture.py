@@ -35,7 +35,7 @@ LAYERS = (
     {"config"},
     {"central"},
     {"actions", "processes", "providers", "cache", "forward"},
-    {"status", "observability", "service", "central.server", "importing"},
+    {"status", "observability", "service", "central.server", "importing", "sql"},
     {"actors"},
     {"cli"},
     {"__main__"},
@@ -167,13 +167,13 @@ def test_only_the_cache_imports_the_data_plane() -> None:
         for path, found in FILES.items()
         if any(each.module.split(".")[0] in DATA_PLANE for each in found)
     }
-    assert users == {"cache", "dataset", "importing"}
+    assert users == {"cache", "dataset", "importing", "sql"}
 
 
 def test_only_the_command_line_imports_the_cache() -> None:
     """And the server, which keeps the rows of a fleet in the same way."""
     users = {part_of(path) for path in FILES if any(each.part == "cache" for each in ours(path))}
-    assert users == {"cli", "central.server", "importing"}
+    assert users == {"cli", "central.server", "importing", "sql"}
 
 
 def test_only_the_command_line_imports_the_server() -> None:

@@ -5,18 +5,19 @@ Loads pyarrow and pyiceberg: only children and ``hyp query`` / ``hyp backfill`` 
 """
 
 from hypactors.cache._export import CacheEnd, ExportedRow, cache_end, export_rows
-from hypactors.cache._lake import Lake
 from hypactors.cache._maintenance import Maintained, maintain
+from hypactors.cache._plan import planned_files, remember_files
 from hypactors.cache._writer import Committed, MessageWriter
 
 __all__ = [
     "CacheEnd",
     "Committed",
     "ExportedRow",
-    "Lake",
     "Maintained",
     "MessageWriter",
     "cache_end",
     "export_rows",
     "maintain",
+    "planned_files",
+    "remember_files",
 ]

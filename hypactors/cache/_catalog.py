@@ -12,14 +12,14 @@ from sqlalchemy.exc import OperationalError
 
 from hypactors.cache import _schema
 from hypactors.cache._durable_io import DurableFileIO
-from hypactors.cache._lock import DatasetLock
 from hypactors.dataset import DATASET
+from hypactors.lake import DatasetLock
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.table import Table
 
-    from hypactors.cache._lake import Lake
+    from hypactors.lake import Lake
 
 _RETRIES = "commit.retry.num-retries"
 

@@ -16,17 +16,17 @@ from pyiceberg.conversions import from_bytes
 from pyiceberg.types import LongType
 
 from hypactors.cache._catalog import open_for_reading
-from hypactors.cache._lock import ReadersLock
 from hypactors.cache._schema import INGEST_SEQ
 from hypactors.cache._writer import NEXT_SEQ
 from hypactors.dataset import COLUMNS
+from hypactors.lake import ReadersLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pyiceberg.table import Table
 
-    from hypactors.cache._lake import Lake
+    from hypactors.lake import Lake
 
 _BATCH_ROWS = 512
 _SAFE_INTEGER = 2**53 - 1

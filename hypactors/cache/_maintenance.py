@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from pyiceberg.conversions import from_bytes
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.types import LongType
 
 from hypactors.cache._catalog import dataset_lock, open_for_reading
-from hypactors.cache._lock import ReadersLock
+from hypactors.cache._plan import local_path, remember_files
 from hypactors.cache._schema import INGEST_SEQ, arrow_schema
+from hypactors.lake import ReadersLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
 
-    from hypactors.cache._lake import Lake
+    from hypactors.lake import Lake
 
 SMALL_BYTES = 8 * 1024 * 1024
 """A file below this is worth merging with others."""
@@ -83,6 +83,7 @@ def maintain(
         done.snapshots_expired = _expire(table, now)
         if not lake.properties:
             _delete_unreferenced(lake, table, now, done)
+    remember_files(lake)
     return done
 
 
@@ -212,7 +213,7 @@ def _delete_unreferenced(lake: Lake, table: Table, now: datetime, done: Maintain
     with lock:
         named = _named_files(table)
         newest = (now - _LEAST_AGE).timestamp()
-        for path in Path(_local(table.location())).rglob("*"):
+        for path in Path(local_path(table.location())).rglob("*"):
             if path.suffix not in {".parquet", ".avro"} or str(path) in named:
                 continue
             try:
@@ -226,13 +227,9 @@ def _delete_unreferenced(lake: Lake, table: Table, now: datetime, done: Maintain
 def _named_files(table: Table) -> set[str]:
     named: set[str] = set()
     for snapshot in table.metadata.snapshots:
-        named.add(_local(snapshot.manifest_list))
+        named.add(local_path(snapshot.manifest_list))
         for manifest in snapshot.manifests(table.io):
-            named.add(_local(manifest.manifest_path))
+            named.add(local_path(manifest.manifest_path))
             for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
-                named.add(_local(entry.data_file.file_path))
+                named.add(local_path(entry.data_file.file_path))
     return named
-
-
-def _local(location: str) -> str:
-    return unquote(location.removeprefix("file://")) if location.startswith("file:") else location

@@ -17,7 +17,7 @@ from hypactors.dataset.arrow import columns_of, digests_of_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hypactors.cache._lake import Lake
+    from hypactors.lake import Lake
 
 # A table property, so that it is committed with the rows and outlives every snapshot.
 NEXT_SEQ = "hyp.next-ingest-seq"

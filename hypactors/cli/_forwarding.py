@@ -36,6 +36,7 @@ from hypactors.forward import (
     read_sink_status,
     write_sink_status,
 )
+from hypactors.lake import Lake
 from hypactors.processes import ImportLock
 from hypactors.usage_policy import UsagePolicy
 
@@ -61,7 +62,7 @@ class MessagesSource:
     signal = SIGNAL
 
     def __init__(self, home: HypHome) -> None:
-        from hypactors.cache import Lake, cache_end
+        from hypactors.cache import cache_end
 
         self._lake = Lake.of(home)
         self.end = cache_end(self._lake)

@@ -22,6 +22,7 @@ from hypactors.forward import (
     local_now,
     write_first_sync_hold,
 )
+from hypactors.lake import Lake
 from hypactors.paths import HypHome
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _hold_foreign_rows(home: HypHome, fleet: str) -> bool:
     before = fleets.last_joined()
     foreign = None
     if before is not None and before != fleet:
-        from hypactors.cache import Lake, cache_end
+        from hypactors.cache import cache_end
 
         end = cache_end(Lake.of(home))
         if end is not None and end.seq:

@@ -15,7 +15,7 @@ from hypactors.config import resolve_layers, retention_days
 from hypactors.dataset import DATASET
 from hypactors.errors import ConfigError
 from hypactors.forward import Marks
-from hypactors.lake import cache_id
+from hypactors.lake import Lake, cache_id
 from hypactors.paths import HypHome
 from hypactors.processes import ImportLock
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stderr.write("hyp maintain: it is being done already\n")
         return _BUSY
     with lock:
-        from hypactors.cache import Lake, maintain
+        from hypactors.cache import maintain
         from hypactors.importing import be_frugal
 
         be_frugal()

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hypactors.errors import HypError, UsageError
+from hypactors.lake import Lake
 from hypactors.paths import HypHome
 
 if TYPE_CHECKING:
@@ -45,9 +46,8 @@ def _parse(argv: Sequence[str]) -> tuple[str, bool]:
 
 def _run(sql: str, environ: Mapping[str, str], *, as_json: bool) -> None:
     # Only here: a wrong argument should be told at once, and these take half a second to load.
-    from hypactors.cache import Lake
-    from hypactors.cache.sql import query
     from hypactors.cli._query_output import json_lines, table_lines
+    from hypactors.sql import query
 
     result = query(Lake.of(HypHome.from_environ(environ)), sql)
     if not result.has_table:

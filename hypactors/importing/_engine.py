@@ -11,7 +11,7 @@ from hypactors.importing._frames import DIGEST, ITEM, Reader
 from hypactors.importing._memory import be_frugal
 from hypactors.importing._sources import fingerprint
 from hypactors.importing._workers import read_alone, read_with_workers, worker_count
-from hypactors.lake import cache_id
+from hypactors.lake import Lake, cache_id
 from hypactors.providers import ScanContext
 from hypactors.usage_policy import Usage, UsagePolicy
 
@@ -123,6 +123,7 @@ class Engine:
                 be_frugal()
                 with self._frames(self._reader(scan), sources, sizes, in_worker) as frames:
                     self._import(frames, sources, sizes, checkpoints)
+                self._prepare_queries()
         self._progress.end()
         for odd, reason in self._policy.odd_files.items():
             self._log("hypignore_not_understood", level="warning", path=odd, reason=reason)
@@ -276,9 +277,16 @@ class Engine:
         )
         return int(fresh[-1])
 
+    def _prepare_queries(self) -> None:
+        """Let the first query of the new rows be as quick as the others."""
+        if self._writer is not None:
+            from hypactors.cache import remember_files  # noqa: PLC0415 - it is loaded by now
+
+            remember_files(Lake.of(self._around.home))
+
     def _open_writer(self) -> MessageWriter:
         if self._writer is None:
-            from hypactors.cache import Lake, MessageWriter  # noqa: PLC0415 - there are rows by now
+            from hypactors.cache import MessageWriter  # noqa: PLC0415 - there are rows by now
 
             self._writer = MessageWriter(Lake.of(self._around.home), run_id=self._around.run_id)
         return self._writer

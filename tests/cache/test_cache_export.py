@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypactors.cache import Lake, MessageWriter, cache_end, export_rows
+from hypactors.cache import MessageWriter, cache_end, export_rows
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._export import _json, portable
 from hypactors.central.server._rows import read_rows
 from hypactors.dataset import COLUMNS
+from hypactors.lake import Lake
 from hypactors.providers import Exchange, Message, expand
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from hypactors.cache import Lake, MessageWriter, _writer, export_rows
+from hypactors.cache import MessageWriter, _writer, export_rows
 from hypactors.cache._catalog import open_for_reading, open_for_writing
 from hypactors.cache._schema import INGEST_SEQ, TABLE, arrow_schema, iceberg_schema
-from hypactors.cache.sql import query
 from hypactors.dataset import COLUMNS
+from hypactors.lake import Lake
 from hypactors.paths import HypHome
 from hypactors.providers import ROW_COLUMNS, Exchange, Message, Row, expand
+from hypactors.sql import query
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import structlog
 
-from hypactors.cache import Lake
-from hypactors.cache.sql import query
 from hypactors.central.server import Services, Store, create_app
 from hypactors.central.server._directory import Directory
 from hypactors.central.server._ingest import Ingester
 from hypactors.central.server._tokens import Signer
 from hypactors.clock import ManualClock
+from hypactors.lake import Lake
+from hypactors.sql import query
 
 if TYPE_CHECKING:
     from datetime import timedelta

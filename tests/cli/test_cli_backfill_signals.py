@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hypactors.cache import Lake
-from hypactors.cache.sql import query
 from hypactors.cli import backfill
+from hypactors.lake import Lake
 from hypactors.paths import HypHome
 from hypactors.processes import ImportLock
+from hypactors.sql import query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

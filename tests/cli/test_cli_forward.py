@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.cache import Lake, MessageWriter
+from hypactors.cache import MessageWriter
 from hypactors.central import Identity, write_identity
 from hypactors.clock import SystemClock
 from hypactors.forward import read_sink_status, write_first_sync_hold
 from hypactors.forward._hold import local_now
+from hypactors.lake import Lake
 from hypactors.processes import FileLock
 from hypactors.providers import Exchange, Message, expand
 from tests.central.sample import jwt

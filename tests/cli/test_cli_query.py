@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.cache import Lake, MessageWriter
+from hypactors.cache import MessageWriter
 from hypactors.cli import query
 from hypactors.cli._query_output import json_lines, table_lines
+from hypactors.lake import Lake
 from hypactors.paths import HypHome
 from hypactors.providers import Exchange, Message, expand
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
-from hypactors.cache import Lake
-from hypactors.cache.sql import query
 from hypactors.central.server import Store
 from hypactors.cli.central import describe_gateway
+from hypactors.lake import Lake
+from hypactors.sql import query
 from tests.e2e.machine import HYP, TRAP_S, Machine
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.cache import Lake
     from hypactors.central.server._store import Store
+    from hypactors.lake import Lake
 
 MOST_WAITING = 64
 """How many batches may wait; whoever comes then is told to come again."""

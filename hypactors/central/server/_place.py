@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hypactors.central.server._store import Store
 from hypactors.errors import HypError
 from hypactors.files import ensure_private_dir
+from hypactors.lake import Lake
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hypactors.cache import Lake
 
 PUBLIC_URL = "public_url"
 """The fact that says under which address clients know the server."""
@@ -34,8 +34,6 @@ class Place:
 
     def lake(self) -> Lake:
         """Return where the rows go. Raises ``HypError`` when the catalogue's file is wrong."""
-        from hypactors.cache import Lake  # noqa: PLC0415 - the administration needs no data plane
-
         return Lake(self.folder / "lake", self._properties())
 
     def _properties(self) -> dict[str, str]:

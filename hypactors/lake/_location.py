@@ -1,4 +1,4 @@
-"""Which cache there is, told from its catalogue without loading the data plane."""
+"""Which cache there is, told from its catalogue."""
 
 from __future__ import annotations
 

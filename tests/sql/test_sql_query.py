@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.cache import Lake, MessageWriter
-from hypactors.cache.sql import one_line, query
+from hypactors.cache import MessageWriter
 from hypactors.errors import HypError
+from hypactors.lake import Lake
 from hypactors.paths import HypHome
 from hypactors.providers import Exchange, Message, Row, expand
+from hypactors.sql import one_line, query
 
 if TYPE_CHECKING:
     from pathlib import Path

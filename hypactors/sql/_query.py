@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
-from sqlalchemy.exc import SQLAlchemyError
 
-from hypactors.cache._catalog import open_for_reading
-from hypactors.cache._lock import ReadersLock
-from hypactors.cache._readonly import require_reading
 from hypactors.dataset import COLUMNS, DATASET
 from hypactors.errors import HypError
+from hypactors.lake import ReadersLock, kept_plan, metadata_location
+from hypactors.sql._readonly import require_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pyiceberg.table import Table
-
-    from hypactors.cache._lake import Lake
+    from hypactors.lake import Lake
 
 JSON_TYPE = "JSON"
 
@@ -53,14 +49,38 @@ def query(lake: Lake, sql: str) -> QueryResult:
     It sees the snapshot that was current at the call, whatever is committed meanwhile. Raises
     ``HypError`` with DuckDB's message when the statement is wrong, or is not one that reads.
     """
-    # Before the table is opened: what it names must stay until the last row is out.
-    reading = ReadersLock.shared(lake.folder)
-    try:
-        table = open_for_reading(lake)
-        connection = _connect(table)
-    except (OSError, SQLAlchemyError, duckdb.Error) as error:
-        reason = one_line(str(error))
-        raise HypError(f"the cache in {lake} cannot be read: {reason}") from error
+    with contextlib.ExitStack() as stack:
+        # Before the catalogue is read: what it names must stay until the last row is out.
+        reading = ReadersLock.shared(lake.folder)
+        if reading is not None:
+            stack.enter_context(reading)
+        try:
+            files = _files(lake)
+            connection = _connect(files or [])
+        except (OSError, duckdb.Error) as error:
+            reason = one_line(str(error))
+            raise HypError(f"the cache in {lake} cannot be read: {reason}") from error
+        columns, reader = _run(connection, sql)
+        return QueryResult(columns, _rows(reader, stack.pop_all()), has_table=files is not None)
+
+
+def _files(lake: Lake) -> list[str] | None:
+    """Return the files that the catalogue names; None when nothing was ever imported."""
+    if not lake.properties:
+        location = metadata_location(lake.folder)
+        if location is None:
+            return None
+        kept = kept_plan(lake.folder, location)
+        if kept is not None:
+            return kept
+    from hypactors.cache import planned_files  # noqa: PLC0415 - half a second, rarely needed
+
+    return planned_files(lake)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, sql: str
+) -> tuple[list[tuple[str, str]], pa.RecordBatchReader]:
     try:
         require_reading(connection, sql)
         relation = connection.sql(sql)
@@ -68,23 +88,20 @@ def query(lake: Lake, sql: str) -> QueryResult:
             (name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
         ]
         # By the Arrow interface: the methods for it have other names in other DuckDB releases.
-        reader = pa.RecordBatchReader.from_stream(relation)
+        return columns, pa.RecordBatchReader.from_stream(relation)
     except duckdb.Error as error:
         raise HypError(one_line(str(error))) from error
-    return QueryResult(columns, _rows(reader, reading), has_table=table is not None)
 
 
-def _rows(reader: pa.RecordBatchReader, reading: ReadersLock | None) -> Iterator[tuple[Any, ...]]:
-    try:
-        for batch in reader:
-            # By column: a result may have two columns of one name.
-            yield from zip(*map(_values, batch.columns), strict=True)
-    # A ValueError is Arrow's, or a date that Python cannot hold, as an OverflowError is.
-    except (duckdb.Error, OSError, ValueError, OverflowError) as error:
-        raise HypError(one_line(str(error))) from error
-    finally:
-        if reading is not None:
-            reading.close()
+def _rows(reader: pa.RecordBatchReader, reading: contextlib.ExitStack) -> Iterator[tuple[Any, ...]]:
+    with reading:
+        try:
+            for batch in reader:
+                # By column: a result may have two columns of one name.
+                yield from zip(*map(_values, batch.columns), strict=True)
+        # A ValueError is Arrow's, or a date that Python cannot hold, as an OverflowError is.
+        except (duckdb.Error, OSError, ValueError, OverflowError) as error:
+            raise HypError(one_line(str(error))) from error
 
 
 def _values(column: pa.Array) -> list[Any]:
@@ -95,7 +112,7 @@ def _values(column: pa.Array) -> list[Any]:
     return values
 
 
-def _connect(table: Table | None) -> duckdb.DuckDBPyConnection:
+def _connect(files: Sequence[str]) -> duckdb.DuckDBPyConnection:
     """Return a connection with the view and no way to anything beside its files."""
     connection = duckdb.connect(
         ":memory:",
@@ -106,21 +123,12 @@ def _connect(table: Table | None) -> duckdb.DuckDBPyConnection:
             "temp_directory": "",
         },
     )
-    files = [] if table is None else _planned_files(table)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(_view(files))
     connection.execute(f"SET allowed_paths = [{', '.join(map(_literal, files))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection
-
-
-def _planned_files(table: Table) -> list[str]:
-    return [_local_path(task.file.file_path) for task in table.scan().plan_files()]
-
-
-def _local_path(location: str) -> str:
-    return unquote(location.removeprefix("file://")) if location.startswith("file:") else location
 
 
 def _view(files: Sequence[str]) -> str:

@@ -1,0 +1,50 @@
+"""The files that make up the table, as pyiceberg reads them from the catalogue."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hypactors.cache._catalog import open_for_reading
+from hypactors.lake import keep_plan
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+    from hypactors.lake import Lake
+
+
+def planned_files(lake: Lake) -> list[str] | None:
+    """Return the paths of the table's files; None when nothing was ever imported.
+
+    Raises ``OSError`` when the catalogue cannot be read.
+    """
+    table = _table(lake)
+    return None if table is None else _files(table)
+
+
+def remember_files(lake: Lake) -> None:
+    """Work out the paths now, so that no query has to; it is no loss when that fails."""
+    if not lake.properties:
+        with contextlib.suppress(OSError):
+            table = _table(lake)
+            if table is not None:
+                keep_plan(lake.folder, table.metadata_location, _files(table))
+
+
+def _table(lake: Lake) -> Table | None:
+    try:
+        return open_for_reading(lake)
+    except SQLAlchemyError as error:
+        raise OSError(str(error)) from error
+
+
+def _files(table: Table) -> list[str]:
+    return [local_path(task.file.file_path) for task in table.scan().plan_files()]
+
+
+def local_path(location: str) -> str:
+    return unquote(location.removeprefix("file://")) if location.startswith("file:") else location
