@@ -48,6 +48,7 @@ class HypHome:
         self.log_file = self.state_root / "logs" / "daemon.log"
 
         self.lake_dir = self.state_root / "lake"
+        self.checkpoint_dir = self.lake_dir / "checkpoints"
         self.maintenance_runs = self.state_root / "maintenance"
 
     @classmethod
@@ -73,7 +74,7 @@ class HypHome:
 
     def checkpoint_file(self, provider: str) -> Path:
         """Return where it is kept which files of a provider are in the cache (contract §8)."""
-        return self.lake_dir / "checkpoints" / f"{segment(provider)}.db"
+        return self.checkpoint_dir / f"{segment(provider)}.db"
 
     def import_lock(self, provider: str) -> Path:
         return self.provider_runs(provider) / "lock"

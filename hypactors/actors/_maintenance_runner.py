@@ -82,15 +82,13 @@ class MaintenanceRunner(SupervisedActor):
                 self._follow(folder, None)
         self._around.directory.tell(CONFIG_CONTROL, ConfigWanted(MAINTENANCE))
 
-    def receive(self, message: Any) -> Any:  # noqa: C901 - one case a message
+    def receive(self, message: Any) -> Any:
         match message:
             case MaintenanceDue():
                 self._arm(self._interval_s)
                 self._start_if_due()
             case ConfigChanged(layers=layers):
-                before, self._interval_s = self._interval_s, maintenance_interval_s(layers.local)
-                if before is None or self._interval_s is None:
-                    self._arm(None if self._interval_s is None else FIRST_S)
+                self._take_interval(maintenance_interval_s(layers.local))
             case ImportEnded(run_id=run_id):
                 if self._running is not None and self._running.run_id == run_id:
                     self._ended(self._running)
@@ -110,6 +108,13 @@ class MaintenanceRunner(SupervisedActor):
     def teardown(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def _take_interval(self, interval_s: float | None) -> None:
+        before, self._interval_s = self._interval_s, interval_s
+        if interval_s is None or before is None:
+            self._arm(None if interval_s is None else FIRST_S)
+        elif interval_s != before:
+            self._arm(interval_s)
 
     def _arm(self, delay_s: float | None) -> None:
         """Wait for the next occasion; None: there is none, the config says so."""

@@ -36,6 +36,8 @@ MERGED_BYTES = 24 * 1024 * 1024
 """What is merged at one time, so that memory stays bounded; Parquet makes it several times this."""
 
 LEAST_FILES = 6
+# The month before the first that is looked at must have a date, too.
+_FIRST_MONTH, _LAST_MONTH = (1 - 1970) * 12 + 1, (9999 - 1970) * 12
 KEPT_SNAPSHOTS = timedelta(hours=1)
 _LEAST_AGE = timedelta(hours=1)
 """A file younger than this may belong to a commit that is under way."""
@@ -146,30 +148,35 @@ def _runs(table: Table) -> list[_Run]:
     partitions: Mapping[tuple[int, str | None], list[DataFile]] = defaultdict(list)
     for task in table.scan().plan_files():
         month, client = task.file.partition[0], task.file.partition[1]
-        partitions[month, client].append(task.file)
+        if _FIRST_MONTH <= month < _LAST_MONTH:  # beyond, its bounds cannot be written
+            partitions[month, client].append(task.file)
     seq_id = table.schema().find_field(INGEST_SEQ).field_id
     return [
         _Run(month, client, lowest, highest, files)
         for (month, client), found in partitions.items()
-        for lowest, highest, files in _neighbours(found, seq_id)
+        for lowest, highest, files in _neighbours(_ranges(found, seq_id))
     ]
 
 
-def _neighbours(files: Sequence[DataFile], seq_id: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the first and last number, and the count, of small files with none between them."""
-    ranges = sorted(
-        (
-            int(from_bytes(LongType(), (file.lower_bounds or {})[seq_id])),
-            int(from_bytes(LongType(), (file.upper_bounds or {})[seq_id])),
-            file.file_size_in_bytes,
-        )
-        for file in files
-        if seq_id in (file.lower_bounds or {}) and seq_id in (file.upper_bounds or {})
-    )
-    if len(ranges) < len(files):  # another program's, and nobody knows what is in it
-        return
+def _ranges(files: Sequence[DataFile], seq_id: int) -> list[tuple[int, int, int]]:
+    """Return each file's first and last number, and its size; nothing if one does not say."""
+    ranges = []
+    for file in files:
+        lowest, highest = file.lower_bounds or {}, file.upper_bounds or {}
+        if seq_id not in lowest or seq_id not in highest:  # another program's
+            return []
+        first, last = (from_bytes(LongType(), bound[seq_id]) for bound in (lowest, highest))
+        ranges.append((int(first), int(last), file.file_size_in_bytes))
+    return ranges
+
+
+def _neighbours(files: Sequence[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield the first and last number, and the count, of small files with none between them.
+
+    ``files`` are first number, last number and size in bytes of each.
+    """
     first = last = count = total = 0
-    for lowest, highest, size in ranges:
+    for lowest, highest, size in sorted(files):
         is_small = size < SMALL_BYTES
         if count and (not is_small or lowest <= last or total + size > MERGED_BYTES):
             if count >= LEAST_FILES:

@@ -13,7 +13,7 @@ from hypactors.cli._parser import Parser
 from hypactors.clock import SystemClock
 from hypactors.config import resolve_layers, retention_days
 from hypactors.dataset import DATASET
-from hypactors.errors import ConfigError
+from hypactors.errors import HypError
 from hypactors.forward import Marks
 from hypactors.lake import Lake, cache_id
 from hypactors.paths import HypHome
@@ -21,8 +21,10 @@ from hypactors.processes import ImportLock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
-    from hypactors.config import Layers
+    from hypactors.cache import Maintained
+    from hypactors.config import ConfigDocument, Layers
 
 _BUSY = 6
 
@@ -36,51 +38,79 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(argv)
     home = HypHome.from_environ(environ)
-    layers = resolve_layers(home, environ)
     lock = ImportLock.inherited_or_taken(home.maintenance_runs / "lock", environ)
     if lock is None:
         sys.stderr.write("hyp maintain: it is being done already\n")
         return _BUSY
     with lock:
-        from hypactors.cache import maintain
-        from hypactors.importing import be_frugal
-
-        be_frugal()
-        now = SystemClock().now()
-        days = retention_days(layers.local, DATASET)
-        try:
-            cutoff_ms = int((now - timedelta(days=days)).timestamp() * 1000) if days > 0 else None
-        except OverflowError:
-            cutoff_ms = None  # further back than there are dates
-        done = maintain(
-            Lake.of(home), cutoff_ms=cutoff_ms, sent_seq=sent_seq(home, layers), now=now
-        )
+        done = _maintain(home, environ, SystemClock().now())
     if options.json:
         sys.stdout.write(f"{json.dumps(dataclasses.asdict(done))}\n")
-        return 0
+    else:
+        _print(done)
+    return 0
+
+
+def _maintain(home: HypHome, environ: Mapping[str, str], now: datetime) -> Maintained:
+    from hypactors.cache import maintain
+    from hypactors.importing import be_frugal, forget_before, reason_of
+
+    be_frugal()
+    layers = resolve_layers(home, environ)
+    doubt = _doubt(layers)
+    cutoff_ms = None if doubt else oldest_ms(layers.local, now)
+    try:
+        done = maintain(
+            Lake.of(home),
+            cutoff_ms=cutoff_ms,
+            sent_seq=everywhere_seq(layers.effective, home),
+            now=now,
+        )
+        if cutoff_ms is not None and done.rows_removed:
+            forget_before(home.checkpoint_dir, cutoff_ms)
+    # The outermost edge: whatever a full disk makes of three libraries is told in one line.
+    except Exception as error:
+        raise HypError(reason_of(error)) from error
+    if doubt:
+        done.left.append(f"no rows were removed: {doubt}")
+    return done
+
+
+def _doubt(layers: Layers) -> str | None:
+    """Say why it cannot be told which rows may go.
+
+    A config that cannot be read may say to keep them longer, or to send them first.
+    """
+    if layers.problems:
+        return layers.problems[0].message
+    is_waiting = layers.is_joined and layers.effective is None
+    return "this machine has joined, and waits for its config" if is_waiting else None
+
+
+def _print(done: Maintained) -> None:
     sys.stdout.write(
-        f"{done.rows_removed} rows older than {days:g} days removed, "
-        f"{done.files_merged} files merged away, {done.files_deleted} old files deleted\n"
+        f"{done.rows_removed} old rows removed, {done.files_merged} files merged away, "
+        f"{done.files_deleted} old files deleted\n"
     )
     if done.rows_held_back:
         sys.stdout.write(f"{done.rows_held_back} old rows stay until they are sent\n")
     for reason in done.left:
         sys.stdout.write(f"{reason}\n")
-    return 0
 
 
-def sent_seq(home: HypHome, layers: Layers) -> int | None:
-    """Return up to which row every server has all; None when there is none to send to.
+def oldest_ms(config: ConfigDocument | None, now: datetime) -> int | None:
+    """Return the time of the oldest rows that retention keeps; None when it keeps all."""
+    days = retention_days(config, DATASET)
+    try:
+        return int((now - timedelta(days=days)).timestamp() * 1000) if days > 0 else None
+    except OverflowError:  # further back than there are dates
+        return None
 
-    Raises ``ConfigError`` when that cannot be told: then nothing may be removed.
-    """
-    if layers.effective is None:
-        if not layers.is_joined and not layers.problems:
-            return None
-        reasons = [problem.message for problem in layers.problems]
-        raise ConfigError(reasons[0] if reasons else "the config cannot be read")
+
+def everywhere_seq(config: ConfigDocument | None, home: HypHome) -> int | None:
+    """Return up to which row every server has all; None when there is none to send to."""
     table = cache_id(home.lake_dir)
-    sinks = central_sinks(layers.effective, home)
+    sinks = [] if config is None else central_sinks(config, home)
     if table is None or not sinks:
         return None
     marks = (

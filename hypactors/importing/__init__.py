@@ -3,6 +3,7 @@
 Loads the data plane when it has rows to write, and not before.
 """
 
+from hypactors.importing._checkpoints import forget_before
 from hypactors.importing._engine import Engine, EventLog, Imported, Surroundings
 from hypactors.importing._memory import be_frugal
 from hypactors.importing._progress import Progress, ProgressFile
@@ -16,5 +17,6 @@ __all__ = [
     "ProgressFile",
     "Surroundings",
     "be_frugal",
+    "forget_before",
     "reason_of",
 ]

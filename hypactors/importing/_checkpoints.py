@@ -6,6 +6,7 @@ costs that the file is read again; what it holds is known by then.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -108,6 +109,17 @@ class Checkpoints:
             return None
         return Taken(path, now, row[6], withheld)
 
+    def forget_before(self, since_ms: int) -> None:
+        """Claim nothing of rows before this time any more: they were removed from the cache."""
+        try:
+            with self._connection:
+                self._connection.execute(
+                    "UPDATE taken SET since_ms = ? WHERE since_ms IS NULL OR since_ms < ?",
+                    (since_ms, since_ms),
+                )
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: {error}") from error
+
     def save(self, taken: Iterable[Taken], window: Window) -> None:
         rows = [
             (
@@ -130,6 +142,16 @@ class Checkpoints:
                 )
         except (sqlite3.Error, OverflowError) as error:
             raise OSError(f"{self._path}: {error}") from error
+
+
+def forget_before(folder: Path, since_ms: int) -> None:
+    """Let every provider's checkpoints claim nothing before this time. Raises ``OSError``.
+
+    Whoever asks for older rows again, with a longer retention perhaps, gets them again.
+    """
+    for path in sorted(folder.glob("*.db")):
+        with contextlib.closing(Checkpoints.open(path)) as checkpoints:
+            checkpoints.forget_before(since_ms)
 
 
 def _covers(since_ms: int | None, until_ms: int | None, window: Window) -> bool:

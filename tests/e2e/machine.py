@@ -63,7 +63,8 @@ class Machine:
             "HYP_RETRY_MIN_S": "0.1",
             "HYP_RETRY_MAX_S": "0.1",
         }
-        self.environ.pop("CLAUDE_CONFIG_DIR", None)
+        for elsewhere in ("CLAUDE_CONFIG_DIR", "CODEX_HOME"):
+            self.environ.pop(elsewhere, None)
 
     # What is on its disk
 
