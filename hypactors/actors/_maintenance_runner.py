@@ -1,14 +1,10 @@
-"""Owns the upkeep of the cache: starts it now and then, and never while there is no need.
-
-A child as an export is: recorded before it starts, under a lock that it inherits, and watched.
-"""
+"""Owns the upkeep of the cache: starts it now and then, and never while there is no need."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hypactors.actors._lone_child import LoneChild
 from hypactors.actors._names import CONFIG_CONTROL, MAINTENANCE
 from hypactors.config import maintenance_interval_s
 from hypactors.forward import cache_stamp
@@ -21,17 +17,13 @@ from hypactors.messages import (
     MaintenanceDue,
     StopImport,
 )
-from hypactors.processes import FileLock, ProviderRuns, RunFolder, inspect, kill, launch, terminate
-from hypactors.supervision import ChildSpec, SupervisedActor
+from hypactors.supervision import SupervisedActor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    import psutil
     from structlog.typing import FilteringBoundLogger
 
-    from hypactors.actors._system_context import SystemContext
-    from hypactors.supervision import ChildContext, Directory, Timer, Timers
+    from hypactors.actors._lone_child import Nursery
+    from hypactors.supervision import ChildContext, Timer, Timers
 
 FIRST_S = 900.0
 """A machine that was just started has better things to do."""
@@ -40,32 +32,23 @@ _LEAST_INTERVAL_S = 60.0
 _DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the runner shares with the tree. ``on_busy`` must not block."""
-
-    shared: SystemContext
-    directory: Directory
-    timers: Timers
-    environ: Mapping[str, str]
-    on_busy: Callable[[str, bool], object]
-
-
-def maintenance_spec(around: Surroundings) -> ChildSpec:
-    return ChildSpec(MAINTENANCE, lambda context: MaintenanceRunner.start(context, around=around))
-
-
 class MaintenanceRunner(SupervisedActor):
-    """At most one upkeep at a time, across restarts of daemon and runner."""
+    """Starts ``hyp maintain`` at the config's interval, when the cache has changed or grown old."""
 
-    def __init__(self, context: ChildContext, *, around: Surroundings) -> None:
+    def __init__(
+        self,
+        context: ChildContext,
+        *,
+        nursery: Nursery,
+        timers: Timers,
+        log: FilteringBoundLogger,
+    ) -> None:
         super().__init__(context)
-        shared = around.shared
-        self._around = around
-        self._home = shared.home
-        self._log: FilteringBoundLogger = shared.log.bind(actor=MAINTENANCE)
-        self._runs = ProviderRuns(shared.home, MAINTENANCE, shared.home.maintenance_runs)
-        self._running: RunFolder | None = None
+        self._home = nursery.home
+        self._directory = nursery.directory
+        self._timers = timers
+        self._log = log.bind(actor=MAINTENANCE)
+        self._child = LoneChild(MAINTENANCE, self._home.maintenance_runs, nursery, self._log)
         self._interval_s: float | None = None
         self._timer: Timer | None = None
         self._is_draining = False
@@ -73,14 +56,8 @@ class MaintenanceRunner(SupervisedActor):
         self._done_at_s = 0.0
 
     def setup(self) -> None:
-        self._around.on_busy(MAINTENANCE, False)
-        self._runs.sweep()
-        for folder in self._runs.unsettled():
-            if inspect(folder).is_over or self._running is not None:
-                self._runs.settle(folder, "interrupted", self._around.shared.clock.now())
-            else:
-                self._follow(folder, None)
-        self._around.directory.tell(CONFIG_CONTROL, ConfigWanted(MAINTENANCE))
+        self._child.adopt()
+        self._directory.tell(CONFIG_CONTROL, ConfigWanted(MAINTENANCE))
 
     def receive(self, message: Any) -> Any:
         match message:
@@ -90,15 +67,12 @@ class MaintenanceRunner(SupervisedActor):
             case ConfigChanged(layers=layers):
                 self._take_interval(maintenance_interval_s(layers.local))
             case ImportEnded(run_id=run_id):
-                if self._running is not None and self._running.run_id == run_id:
-                    self._ended(self._running)
+                self._ended(run_id)
             case StopImport(at_once=at_once):
-                if self._running is not None:
-                    (kill if at_once else terminate)(self._running)
+                self._child.stop(at_once=at_once)
             case DrainRequested():
                 self._is_draining = True
-                if self._running is not None:
-                    terminate(self._running)  # whatever it has not done, the next does
+                self._child.stop()
             case DescribeRun():
                 return None
             case _:
@@ -122,82 +96,34 @@ class MaintenanceRunner(SupervisedActor):
             self._timer.cancel()
             self._timer = None
         if delay_s is not None:
-            directory = self._around.directory
-            self._timer = self._around.timers.call_later(
+            self._timer = self._timers.call_later(
                 max(delay_s, _LEAST_INTERVAL_S),
-                lambda: directory.tell(MAINTENANCE, MaintenanceDue()),
+                lambda: self._directory.tell(MAINTENANCE, MaintenanceDue()),
             )
 
     def _start_if_due(self) -> None:
         """Start it when there is a cache that has changed, or once a day: rows grow old."""
         stamp = cache_stamp(self._home)
-        age_s = self._around.timers.monotonic() - self._done_at_s
+        age_s = self._timers.monotonic() - self._done_at_s
         is_same = stamp == self._done_stamp and age_s < _DAY_S
-        if stamp is None or is_same or self._is_draining or self._running is not None:
+        if stamp is None or is_same or self._is_draining or self._child.is_running:
             return
         try:
-            lock = FileLock.try_take(self._home.maintenance_runs / "lock")
-            if lock is None:
-                return  # somebody does it by hand
-            with lock:
-                self._spawn(lock)
+            self._child.start(
+                "maintain", "--json",
+                plugin="", request_key=MAINTENANCE, attempt=1, reason="schedule",
+            )  # fmt: skip
         except OSError as error:  # a full disk, perhaps
             self._log.error("maintenance_not_started", detail=str(error))
 
-    def _spawn(self, lock: FileLock) -> None:
-        shared = self._around.shared
-        folder = self._runs.new_run(
-            plugin="",
-            request_key=MAINTENANCE,
-            argv=[sys.executable, "-P", "-m", "hypactors", "maintain", "--json"],
-            since=None,
-            attempt=1,
-            reason="schedule",
-            daemon_run_id=shared.daemon_run_id,
-            now=shared.clock.now(),
-            token=shared.new_token(),
-        )
-        record = folder.record()
-        assert record is not None  # noqa: S101 - just written
-        process = launch(
-            folder,
-            record,
-            environ=self._around.environ,
-            lock=lock,
-            nice=shared.settings.import_nice,
-        )
-        self._follow(folder, process)
-
-    def _follow(self, folder: RunFolder, process: psutil.Popen | None) -> None:
-        self._running = folder
-        self._around.on_busy(MAINTENANCE, True)
-        directory = self._around.directory
-        self._around.shared.watch.watch(
-            folder, process, lambda run_id: directory.tell(MAINTENANCE, ImportEnded(run_id))
-        )
-
-    def _ended(self, folder: RunFolder) -> None:
-        kill(folder)
-        result = folder.result()
-        is_good = result is not None and result.exit_code == 0
-        if is_good:
-            # Its own commits are no reason to do it again.
-            self._done_stamp = cache_stamp(self._home)
-            self._done_at_s = self._around.timers.monotonic()
-            self._log.info("maintenance_finished", run_id=folder.run_id)
-        else:
-            self._log.warning(
-                "maintenance_failed",
-                run_id=folder.run_id,
-                detail=folder.stderr_tail(2000).strip(),
-            )
-        try:
-            self._runs.settle(folder, "done" if is_good else "failed", self._now())
-            self._runs.prune()
-        except OSError as error:
-            self._log.error("run_not_settled", run_id=folder.run_id, detail=str(error))
-        self._running = None
-        self._around.on_busy(MAINTENANCE, False)
-
-    def _now(self) -> Any:
-        return self._around.shared.clock.now()
+    def _ended(self, run_id: str) -> None:
+        over = self._child.over(run_id)
+        if over is None:
+            return
+        if not over.is_good:
+            self._log.warning("maintenance_failed", run_id=run_id, detail=over.stderr)
+            return
+        # Its own commits are no reason to do it again.
+        self._done_stamp = cache_stamp(self._home)
+        self._done_at_s = self._timers.monotonic()
+        self._log.info("maintenance_finished", run_id=run_id, **over.told())

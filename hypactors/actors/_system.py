@@ -21,14 +21,16 @@ from hypactors.actors._backfill_runner import BackfillRunner, ImportSettings
 from hypactors.actors._central_link import CentralLink
 from hypactors.actors._config_control import ConfigControl
 from hypactors.actors._control_endpoint import ControlEndpoint
-from hypactors.actors._forward_runner import ExportSettings, ForwardRunner
+from hypactors.actors._forward_runner import ForwardRunner
 from hypactors.actors._limit_guard import LimitSettings
-from hypactors.actors._maintenance_runner import Surroundings, maintenance_spec
+from hypactors.actors._lone_child import Nursery
+from hypactors.actors._maintenance_runner import MaintenanceRunner
 from hypactors.actors._marker_store import MarkerStore, RetryBounds
 from hypactors.actors._names import (
     CENTRAL_LINK,
     CONFIG_CONTROL,
     CONTROL_ENDPOINT,
+    MAINTENANCE,
     MARKER_STORE,
     RECONCILER,
     SUPERVISOR,
@@ -245,14 +247,11 @@ class System:
                     log=shared.log,
                 ),
             ),
-            maintenance_spec(
-                Surroundings(
-                    shared,
-                    self.directory,
-                    self._timers,
-                    self._child_environ(),
-                    self._runner_is_busy,
-                )
+            ChildSpec(
+                MAINTENANCE,
+                lambda context: MaintenanceRunner.start(
+                    context, nursery=self._nursery(), timers=self._timers, log=shared.log
+                ),
             ),
             ChildSpec(
                 CONTROL_ENDPOINT,
@@ -327,29 +326,32 @@ class System:
 
     def _forward_spec(self, sink: CentralSink) -> ChildSpec:
         shared = self._context
-        settings = ExportSettings(
-            command=(sys.executable, "-P", "-m", "hypactors"),
-            environ=self._child_environ(),
-            nice=shared.settings.import_nice,
-        )
         return ChildSpec(
             forward_name(sink.name),
             lambda context: ForwardRunner.start(
                 context,
                 sink=self._sinks.get(sink.name, sink),
-                home=shared.home,
-                settings=settings,
-                directory=self.directory,
-                clock=shared.clock,
+                nursery=self._nursery(),
                 timers=self._timers,
                 random=shared.random,
-                watch=shared.watch,
-                new_token=shared.new_token,
-                daemon_run_id=shared.daemon_run_id,
-                on_busy=self._runner_is_busy,
                 log=shared.log,
             ),
             restart=Restart.TRANSIENT,
+        )
+
+    def _nursery(self) -> Nursery:
+        shared = self._context
+        return Nursery(
+            home=shared.home,
+            command=(sys.executable, "-P", "-m", "hypactors"),
+            environ=self._child_environ(),
+            nice=shared.settings.import_nice,
+            clock=shared.clock,
+            watch=shared.watch,
+            new_token=shared.new_token,
+            daemon_run_id=shared.daemon_run_id,
+            directory=self.directory,
+            on_busy=self._runner_is_busy,
         )
 
     def _place_s(self, unit: Unit) -> float:

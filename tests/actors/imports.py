@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, cast
 
 from hypactors.actors import _backfill_runner
+from hypactors.actors._lone_child import Nursery
 from hypactors.messages import DesiredAction, Perform
 from hypactors.processes._records import RunResult
 from tests.actors.stage import KEY
@@ -104,6 +105,22 @@ class PlayedImports:
         os.close(self._locks.pop(folder.run_id))
         on_over = self._callbacks[folder.run_id]
         on_over(folder.run_id)
+
+
+def nursery_of(stage: Stage, imports: PlayedImports, busy: list[bool]) -> Nursery:
+    """Return what the children of a lone owner are started with; they are played."""
+    return Nursery(
+        home=stage.home,
+        command=("hyp",),
+        environ={},
+        nice=0,
+        clock=stage.clock,
+        watch=imports.as_watch,
+        new_token=stage.new_token,
+        daemon_run_id="daemon-1",
+        directory=stage.directory,
+        on_busy=lambda _name, is_busy: busy.append(is_busy),
+    )
 
 
 def live_again(stage: Stage, imports: PlayedImports) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hypactors.actors import _forward_runner
+from hypactors.actors import _lone_child
 from hypactors.actors._export_moment import MOST_SPREAD_S, Outlook, wait_until_next_s
-from hypactors.actors._forward_runner import ExportSettings, ForwardRunner
+from hypactors.actors._forward_runner import ForwardRunner
 from hypactors.actors._names import forward_name
 from hypactors.central import CentralSink
 from hypactors.clock import ManualClock
@@ -28,6 +28,7 @@ from hypactors.messages import (
     StopImport,
 )
 from hypactors.processes import FileLock, ProviderRuns
+from tests.actors.imports import nursery_of
 from tests.actors.stage import HARMLESS
 
 if TYPE_CHECKING:
@@ -114,16 +115,9 @@ class Exports:
             NAME,
             ForwardRunner,
             sink=self.sink,
-            home=self.stage.home,
-            settings=ExportSettings(("hyp",), {}, 0),
-            directory=self.stage.directory,
-            clock=self.stage.clock,
+            nursery=nursery_of(self.stage, self.imports, self.busy),
             timers=self.stage.timers,
             random=lambda: 0.0,
-            watch=self.imports.as_watch,
-            new_token=self.stage.new_token,
-            daemon_run_id="daemon-1",
-            on_busy=lambda _name, is_busy: self.busy.append(is_busy),
         )
 
     def news(self) -> None:
@@ -157,7 +151,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     for means in ("terminate", "kill"):
         monkeypatch.setattr(
-            _forward_runner,
+            _lone_child,
             means,
             lambda folder, means=means: asked.append(f"{means} {folder.run_id}"),
         )
@@ -168,7 +162,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def exports(
     stage: Stage, imports: PlayedImports, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Exports]:
-    monkeypatch.setattr(_forward_runner, "launch", imports._launch)
+    monkeypatch.setattr(_lone_child, "launch", imports._launch)
     yield Exports(stage, imports)
     HARMLESS.pop(NAME, None)
 

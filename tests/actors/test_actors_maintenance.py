@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from hypactors.actors import _maintenance_runner
-from hypactors.actors._maintenance_runner import FIRST_S, MaintenanceRunner, Surroundings
+from hypactors.actors import _lone_child
+from hypactors.actors._maintenance_runner import FIRST_S, MaintenanceRunner
 from hypactors.actors._names import CONFIG_CONTROL, MAINTENANCE
 from hypactors.config import resolve_layers
 from hypactors.messages import (
@@ -21,7 +20,7 @@ from hypactors.messages import (
     StopImport,
 )
 from hypactors.processes import FileLock, ProviderRuns
-from hypactors.settings import Settings
+from tests.actors.imports import nursery_of
 from tests.actors.stage import HARMLESS, Mailbox
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from pykka import ActorRef
 
-    from hypactors.actors._system_context import SystemContext
     from tests.actors.imports import PlayedImports
     from tests.actors.stage import Stage
 
@@ -52,23 +50,12 @@ class Upkeep:
         self.news()
 
     def start(self) -> None:
-        shared = SimpleNamespace(
-            home=self.stage.home,
-            log=self.stage.log,
-            clock=self.stage.clock,
-            watch=self.imports.as_watch,
-            settings=Settings(),
-            new_token=self.stage.new_token,
-            daemon_run_id="daemon-1",
-        )
-        around = Surroundings(
-            shared=cast("SystemContext", shared),
-            directory=self.stage.directory,
+        self.stage._start(
+            MAINTENANCE,
+            MaintenanceRunner,
+            nursery=nursery_of(self.stage, self.imports, self.busy),
             timers=self.stage.timers,
-            environ={},
-            on_busy=lambda _name, is_busy: self.busy.append(is_busy),
         )
-        self.stage._start(MAINTENANCE, MaintenanceRunner, around=around)
 
     def configure(self, **maintenance: Any) -> None:
         """Tell the runner of a config with these settings of the upkeep."""
@@ -107,9 +94,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note by which means a child is asked to end; none is."""
     asked: list[str] = []
     for means in ("terminate", "kill"):
-        monkeypatch.setattr(
-            _maintenance_runner, means, lambda _folder, means=means: asked.append(means)
-        )
+        monkeypatch.setattr(_lone_child, means, lambda _folder, means=means: asked.append(means))
     return asked
 
 
@@ -117,7 +102,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def upkeep(
     stage: Stage, imports: PlayedImports, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Upkeep]:
-    monkeypatch.setattr(_maintenance_runner, "launch", imports._launch)
+    monkeypatch.setattr(_lone_child, "launch", imports._launch)
     yield Upkeep(stage, imports)
     HARMLESS.pop(MAINTENANCE, None)
 
@@ -252,11 +237,11 @@ def test_one_that_runs_is_taken_up_by_the_next_life(upkeep: Upkeep) -> None:
     upkeep.stage.crash(MAINTENANCE)
     upkeep.start()
     upkeep.configure()
-    assert upkeep.busy[-1] is True
+    assert upkeep.busy[-2:] == [False, True]
     upkeep.pass_time(FIRST_S)
     assert upkeep.started == 1
     upkeep.end()
-    assert upkeep.busy[-1] is False
+    assert upkeep.busy[-3:] == [False, True, False]
     assert upkeep.runs().unsettled() == []
 
 
