@@ -16,10 +16,10 @@ from hypactors.cli._stop_signals import Interrupted, StopSignals
 from hypactors.clock import SystemClock
 from hypactors.config import resolve_layers, retention_days
 from hypactors.errors import ConfigError, HypError, ImportBusyError, UsageError
-from hypactors.importing import Surroundings
+from hypactors.importing import Surroundings, reason_of
 from hypactors.paths import HypHome
 from hypactors.processes import RUN_DIR_VARIABLE, ImportSummary, RunFolder
-from hypactors.providers import Window, find_providers, iso_of
+from hypactors.providers import Findings, ScanContext, Window, find_providers, iso_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,10 +94,7 @@ def _run_or_plan(
     if days is None:
         days = retention_days(layers.local, _DATASET)
     run_id = environ.get("HYP_RUN_ID") or environ.get("DEV_RUN_ID") or f"bf-{uuid.uuid4()}"
-    if options.command == "plan":
-        _print_plan(run_id, selected, days, as_json=options.json)
-        return 0
-    if not selected:
+    if not selected and options.command != "plan":
         _print_nothing(run_id, providers, as_json=options.json)
         return 0
 
@@ -106,14 +103,20 @@ def _run_or_plan(
     since_ms = options.since_ms
     if since_ms is None and days > 0:
         since_ms = now_ms - int(days * _DAY_MS)
+    window = Window(since_ms, options.until_ms)
     enabled = {plugin.name for plugin in plugins if plugin.enabled}
+    if options.command == "plan":
+        context = ScanContext(window, environ, home, enabled.__contains__, Findings())
+        plans = [_plan_of(provider, context) for provider in selected]
+        _print_plans(run_id, selected, plans, days, as_json=options.json)
+        return 0
     with StopSignals() as stop:
         log = ImportLog(environ, clock, run_id=run_id)
         around = Surroundings(
             run_id=run_id,
             home=home,
             environ=environ,
-            window=Window(since_ms, options.until_ms),
+            window=window,
             is_configured=enabled.__contains__,
             now_ms=now_ms,
             log=log,
@@ -186,15 +189,44 @@ def _print_list(providers: Sequence[Provider], *, as_json: bool) -> None:
     _print_lines(lines)
 
 
-def _print_plan(run_id: str, selected: Sequence[Provider], days: float, *, as_json: bool) -> None:
+def _plan_of(provider: Provider, context: ScanContext) -> Mapping[str, Any] | None:
+    """Return what the provider says it would do, None when it says nothing."""
+    plan = getattr(provider, "plan", None)
+    if plan is None:
+        return None
+    try:
+        return dict(plan(context))
+    # Another package's code; a plan is worth no more than a line.
+    except Exception as error:  # noqa: BLE001
+        _complain(f"{provider.name} could not plan: {reason_of(error)}")
+        return None
+
+
+def _print_plans(
+    run_id: str,
+    selected: Sequence[Provider],
+    plans: Sequence[Mapping[str, Any] | None],
+    days: float,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        _print_json({"run_id": run_id, "providers": [_described(found) for found in selected]})
+        described = [
+            _described(provider) | ({} if plan is None else {"plan": plan})
+            for provider, plan in zip(selected, plans, strict=True)
+        ]
+        _print_json({"run_id": run_id, "providers": described})
         return
     lines = [f"backfill plan (retention={days:g}d)"]
-    for provider in selected:
+    for provider, plan in zip(selected, plans, strict=True):
         lines.append(f"  {provider.name}  ({provider.plugin})  -> {', '.join(provider.datasets)}")
-        lines.append("    (provider did not return a plan)")
+        told = "(provider did not return a plan)" if plan is None else _json_text(plan)
+        lines.append(f"    {told}")
     _print_lines(lines if selected else [*lines, "  (no providers selected)"])
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _print_nothing(run_id: str, providers: Sequence[Provider], *, as_json: bool) -> None:

@@ -112,6 +112,8 @@ class Engine:
         ``in_worker`` is called first in each process that is forked, to let go of that lock there.
         """
         scan = self._scan()
+        for notice in getattr(scan, "notices", ()):
+            self._log(notice.event, level="warning", **notice.attributes)
         if not scan.sources:  # nor is there anything to remember
             return
         path = self._around.home.checkpoint_file(self._provider.name)

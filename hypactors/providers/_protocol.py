@@ -135,8 +135,27 @@ class Scan(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that whoever reads the log should know: history that cannot be read, for one."""
+
+    event: str
+    attributes: Mapping[str, str]
+
+
+class NoticingScan(Scan, Protocol):
+    """A scan that has something to say besides its sessions; it is logged once for each run."""
+
+    @property
+    def notices(self) -> Sequence[Notice]: ...
+
+
 class Provider(Protocol):
-    """One client's history. Found by the entry point group ``hypactors.providers``."""
+    """One client's history. Found by the entry point group ``hypactors.providers``.
+
+    ``plugin`` is the name under which a config enables it and ``name`` the one that a person types;
+    ``datasets`` are where its rows go. ``hypactors.providers.testing`` checks the promises below.
+    """
 
     name: str
     plugin: str
@@ -156,4 +175,24 @@ class ValidatingProvider(Provider, Protocol):
 
         Called for disabled entries too, with an empty mapping where a document has no ``config``.
         """
+        ...
+
+
+class ProbingProvider(Provider, Protocol):
+    """A provider that can say cheaply whether there is anything to import.
+
+    An import that found no file is made again when there is: at the earliest an hour later, or once
+    a day without this method.
+    """
+
+    def has_history(self, environ: Mapping[str, str], /) -> bool:
+        """Say it without opening a file: called in the daemon, on each pass of such a machine."""
+        ...
+
+
+class PlanningProvider(Provider, Protocol):
+    """A provider that can tell beforehand what an import would do."""
+
+    def plan(self, context: ScanContext, /) -> Mapping[str, Any]:
+        """Return JSON values for ``hyp backfill plan``. Nothing may be written."""
         ...

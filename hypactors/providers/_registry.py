@@ -138,15 +138,15 @@ def _load(point: EntryPoint) -> Provider:
     except Exception as error:
         message = f"provider '{point.name}' of {_origin(point)} cannot be loaded: {error}"
         raise ImportRunError(message) from error
-    fault = _fault(loaded)
+    fault = fault_of(loaded)
     if fault is not None:
         message = f"provider '{point.name}' of {_origin(point)} is not usable: {fault}"
         raise ImportRunError(message)
     return cast("Provider", loaded)
 
 
-def _fault(loaded: object) -> str | None:
-    """Say what of the contribution's shape is wrong (import §1)."""
+def fault_of(loaded: object) -> str | None:
+    """Say what of a provider's shape is wrong (import §1)."""
     for key in ("name", "plugin", "summary"):
         value = getattr(loaded, key, None)
         if not isinstance(value, str) or not value:
@@ -160,9 +160,10 @@ def _fault(loaded: object) -> str | None:
         return "'datasets' must be a non-empty list of names"
     if not callable(getattr(loaded, "scan", None)):
         return "'scan' must be callable"
-    validate_config = getattr(loaded, "validate_config", None)
-    if validate_config is not None and not callable(validate_config):
-        return "'validate_config' must be callable"
+    for key in ("validate_config", "has_history", "plan"):
+        method = getattr(loaded, key, None)
+        if method is not None and not callable(method):
+            return f"'{key}' must be callable"
     return None
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypactors.providers import Finding, Findings, _files
+from hypactors.providers import Finding, Findings, files
 from hypactors.providers.claude import _discover
 from hypactors.providers.claude._entries import api_id_of, is_entry, message_of, role_of
 from hypactors.providers.claude._lines import Line, RaggedLine, parse_line
@@ -64,8 +64,8 @@ def test_empty_and_torn_files_are_no_error(tmp_path: Path, content: bytes) -> No
 def test_a_line_beyond_the_cap_is_counted_and_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_files, "MAX_LINE_BYTES", 64)
-    monkeypatch.setattr(_files, "_SKIP_BYTES", 10)
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 64)
+    monkeypatch.setattr(files, "_SKIP_BYTES", 10)
     fits = b'{"uuid":"' + b"f" * 53 + b'"}'
     path = write(
         tmp_path / "t.jsonl", b'{"uuid":"1"}', b'{"uuid":"' + b"x" * 500 + b'"}', fits, b"y" * 65
@@ -163,7 +163,7 @@ def test_folders_are_walked_in_order_and_only_regular_files_count(tmp_path: Path
         sock.bind("sock.jsonl")
         os.chdir(before)
 
-    found = [str(path.relative_to(root)) for path in _files.walk(root, Findings())]
+    found = [str(path.relative_to(root)) for path in files.walk(root, Findings())]
 
     assert found == [
         "0.txt",
@@ -181,7 +181,7 @@ def test_a_missing_root_is_nothing_and_an_unreadable_folder_a_finding(
     write(tmp_path / "a" / "1.jsonl", b"")
     write(tmp_path / "closed" / "2.jsonl", b"")
     findings = Findings()
-    assert list(_files.walk(tmp_path / "missing", findings)) == []
+    assert list(files.walk(tmp_path / "missing", findings)) == []
     assert findings.totals == {}
 
     # The tests may run as root, whom no mode keeps out.
@@ -194,7 +194,7 @@ def test_a_missing_root_is_nothing_and_an_unreadable_folder_a_finding(
 
     monkeypatch.setattr(os, "scandir", refuse)
 
-    assert [path.name for path in _files.walk(tmp_path, findings)] == ["1.jsonl"]
+    assert [path.name for path in files.walk(tmp_path, findings)] == ["1.jsonl"]
     assert findings.totals == {Finding.UNREADABLE_FOLDER: 1}
     assert findings.details[0].reason == "Permission denied"
 

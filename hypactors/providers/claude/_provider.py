@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypactors.providers._files import has_entries, walk
 from hypactors.providers._findings import Finding
 from hypactors.providers.claude._context import context_file, read_context
 from hypactors.providers.claude._discover import projects_root, spawning_calls
 from hypactors.providers.claude._git import GitLookup
 from hypactors.providers.claude._session import Surroundings, draft_sessions, exchange_of
 from hypactors.providers.claude._transcript import Transcript
+from hypactors.providers.files import has_entries, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

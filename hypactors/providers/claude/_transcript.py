@@ -11,9 +11,9 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from hypactors.providers._files import lines_of, open_regular
 from hypactors.providers._findings import Finding
 from hypactors.providers.claude._lines import parse_line
+from hypactors.providers.files import lines_of, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

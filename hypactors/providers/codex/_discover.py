@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hypactors.paths import user_home
-from hypactors.providers._files import walk
+from hypactors.providers._protocol import Notice
+from hypactors.providers.files import walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,12 +43,12 @@ def rollouts(root: Path, findings: Findings) -> list[Path]:
     )
 
 
-def unsupported_locations(environ: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield an event for each place whose history cannot be read."""
+def unsupported_locations(environ: Mapping[str, str]) -> Iterator[Notice]:
+    """Yield a notice for each place whose history cannot be read."""
     home = user_home(environ)
     for place, kind in _UNSUPPORTED:
         if (home / place).is_dir():
             attributes = {"client_name": "codex", "location_kind": kind, "path": str(home / place)}
             if kind == _DESKTOP:
                 attributes["covered_by"] = "gateway_live,codex_sessions_rollout"
-            yield {"type": "event", "event": "unsupported_location", "attributes": attributes}
+            yield Notice("unsupported_location", attributes)

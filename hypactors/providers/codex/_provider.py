@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypactors.providers._files import has_entries, open_regular
 from hypactors.providers._findings import Finding
 from hypactors.providers.codex._discover import rollouts, sessions_root, unsupported_locations
 from hypactors.providers.codex._records import Rollout
 from hypactors.providers.codex._session import exchange_of
+from hypactors.providers.files import has_entries, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ class CodexScan:
         self.sources: tuple[Path, ...] = tuple(
             rollouts(sessions_root(context.environ), context.findings)
         )
-        self.events = tuple(unsupported_locations(context.environ))
+        self.notices = tuple(unsupported_locations(context.environ))
         self._findings = context.findings
         self._window = context.window
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
-from hypactors.providers._files import MAX_LINE_BYTES, lines_of
 from hypactors.providers._findings import Finding
 from hypactors.providers._json import MAX_DEPTH, decode_lenient, is_too_deep
+from hypactors.providers.files import MAX_LINE_BYTES, lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
