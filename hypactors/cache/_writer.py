@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from hypactors.cache._catalog import dataset_lock, open_for_writing
 from hypactors.cache._parts import KnownParts
@@ -17,6 +18,8 @@ from hypactors.dataset.arrow import columns_of, digests_of_rows
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pyiceberg.table import Transaction
+
     from hypactors.lake import Lake
 
 # A table property, so that it is committed with the rows and outlives every snapshot.
@@ -24,6 +27,8 @@ NEXT_SEQ = "hyp.next-ingest-seq"
 
 _LOST_RACES = 20
 """How often a commit is made again because another machine was quicker."""
+
+_KEPT_SNAPSHOTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,16 @@ class Committed:
 class MessageWriter:
     """Writes the rows of one run. Not for two threads; two processes are safe."""
 
-    def __init__(self, lake: Lake, *, run_id: str) -> None:
+    def __init__(self, lake: Lake, *, run_id: str, keeps_snapshots: bool = True) -> None:
+        """Take the lake. Without ``keeps_snapshots`` only the newest of this run's stay.
+
+        A commit copies the table's metadata several times over, so that an import of many commits
+        would slow down with each. Their files stay: later snapshots name them too.
+        """
         self._lake = lake
         self._run_id = run_id
+        self._keeps_snapshots = keeps_snapshots
+        self._own_snapshots: list[int] = []
         self._table = open_for_writing(lake)
         self._known = KnownParts()
 
@@ -114,9 +126,21 @@ class MessageWriter:
                     **summary,
                 },
             )
+            self._forget_snapshots(transaction)
         self._known.committed(digests, self._table)
         snapshot = self._table.current_snapshot()
-        return Committed(fresh.to_pylist(), None if snapshot is None else snapshot.snapshot_id)
+        if snapshot is None:
+            return Committed(fresh.to_pylist(), None)
+        self._own_snapshots.append(snapshot.snapshot_id)
+        return Committed(fresh.to_pylist(), snapshot.snapshot_id)
+
+    def _forget_snapshots(self, transaction: Transaction) -> None:
+        if self._keeps_snapshots or len(self._own_snapshots) < 2 * _KEPT_SNAPSHOTS:
+            return
+        there = {each.snapshot_id for each in self._table.metadata.snapshots}
+        old = self._own_snapshots[:-_KEPT_SNAPSHOTS]
+        self._own_snapshots = self._own_snapshots[-_KEPT_SNAPSHOTS:]
+        ExpireSnapshots(transaction).by_ids([each for each in old if each in there]).commit()
 
 
 def _numbered(columns: pa.Table, next_seq: int) -> pa.Table:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from hypactors.providers import Findings, Provider, Scan, Window
 
 # A commit costs some 60 ms and a file for each month and client.
-COMMIT_ROWS = 20_000
-COMMIT_BYTES = 16 * 1024 * 1024
+COMMIT_ROWS = 30_000
+COMMIT_BYTES = 24 * 1024 * 1024
+# A session's number among all: its number in its task, and above it that of the task's first file.
+_ITEM_BITS = 32
 
 
 class EventLog(Protocol):
@@ -70,7 +72,7 @@ class _Pending:
     """Frames that wait for a commit, and the files that will then be taken."""
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
-    first_items: list[int] = field(default_factory=list)
+    tasks: list[int] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     rows: int = 0
     size: int = 0
@@ -94,6 +96,7 @@ class Engine:
         self._policy = UsagePolicy()
         self._needed_plugins: set[str] = set()
         self._writer: MessageWriter | None = None
+        self._fresh_items: set[int] = set()
         self.imported = Imported()
         """Filled while it runs, so that what was done before a failure is known."""
 
@@ -209,52 +212,45 @@ class Engine:
         import hypactors.cache  # noqa: PLC0415, F401 - loaded while the workers begin to read
 
         pending = _Pending()
-        first_item = task_items = 0
-        last_fresh = -1
         for (begin, _), (rows, note) in frames:
             self._findings.merge(note.findings)
             for session in note.ignored:
                 self._log("session_ignored", session_id=session)
             if rows is not None:
                 pending.batches.append(rows)
-                pending.first_items.append(first_item)
+                pending.tasks.append(begin)
                 pending.rows += rows.num_rows
                 pending.size += rows.nbytes
             for end in note.ended:
-                task_items += end.sessions
                 self.imported.items_seen += end.sessions
                 pending.files += 1
                 path = sources[begin + end.number]
                 if end.fingerprint is not None:
                     pending.taken.append(Taken(path, end.fingerprint, end.sessions, end.withheld))
-                self._progress.files_ended(1, sizes[begin + end.number])
-            self._progress.file_under_way(note.bytes_read)
-            if note.is_last:
-                first_item, task_items = first_item + task_items, 0
+                self._progress.file_ended(sizes[begin + end.number], task=begin)
+            self._progress.file_under_way(note.bytes_read, task=begin)
             if pending.is_full:
-                last_fresh = self._commit(pending, checkpoints, last_fresh)
+                self._commit(pending, checkpoints)
                 pending = _Pending()
-        self._commit(pending, checkpoints, last_fresh)
+        self._commit(pending, checkpoints)
 
-    def _commit(self, pending: _Pending, checkpoints: Checkpoints, last_fresh: int) -> int:
-        """Commit what is pending; return the last session that has had a fresh row."""
+    def _commit(self, pending: _Pending, checkpoints: Checkpoints) -> None:
         with self._around.shield():
             if pending.batches:
-                last_fresh = self._write(pending, last_fresh)
+                self._write(pending)
             if pending.taken:
                 checkpoints.belong_to(self.imported.cache_id)
                 checkpoints.save(pending.taken, self._around.window)
-        return last_fresh
 
-    def _write(self, pending: _Pending, last_fresh: int) -> int:
+    def _write(self, pending: _Pending) -> None:
         import pyarrow as pa  # noqa: PLC0415 - there are rows by now
         import pyarrow.compute as pc  # noqa: PLC0415
 
         table = pa.Table.from_batches(pending.batches)
         items = pa.chunked_array(
             [
-                pc.add(batch.column(ITEM), first)
-                for batch, first in zip(pending.batches, pending.first_items, strict=True)
+                pc.add(batch.column(ITEM).cast(pa.int64()), task << _ITEM_BITS)
+                for batch, task in zip(pending.batches, pending.tasks, strict=True)
             ]
         )
         pending.batches.clear()
@@ -265,10 +261,9 @@ class Engine:
         )
         self.imported.cache_id = writer.cache_id
         if committed.snapshot_id is None:
-            return last_fresh
-        fresh = pc.unique(items.take(pa.array(committed.fresh))).to_pylist()
-        # A session's rows follow each other, so that it can only be the first that was seen before.
-        self.imported.items_fresh += len(fresh) - (fresh[0] == last_fresh)
+            return
+        self._fresh_items.update(pc.unique(items.take(pa.array(committed.fresh))).to_pylist())
+        self.imported.items_fresh = len(self._fresh_items)
         self.imported.rows_written += len(committed.fresh)
         self._progress.rows_written = self.imported.rows_written
         self._log(
@@ -277,7 +272,6 @@ class Engine:
             rows_total=self.imported.rows_written,
             snapshot_id=committed.snapshot_id,
         )
-        return int(fresh[-1])
 
     def _prepare_queries(self) -> None:
         """Let the first query of the new rows be as quick as the others."""
@@ -290,7 +284,9 @@ class Engine:
         if self._writer is None:
             from hypactors.cache import MessageWriter  # noqa: PLC0415 - there are rows by now
 
-            self._writer = MessageWriter(Lake.of(self._around.home), run_id=self._around.run_id)
+            self._writer = MessageWriter(
+                Lake.of(self._around.home), run_id=self._around.run_id, keeps_snapshots=False
+            )
         return self._writer
 
     def _log(self, event: str, *, level: str = "info", **fields: Any) -> None:

@@ -157,7 +157,7 @@ class Reader:
             Note(
                 ended=tuple(self._ended),
                 ignored=tuple(self._ignored),
-                bytes_read=self._bytes_read,
+                bytes_read=0 if is_last else self._bytes_read,
                 findings=self._findings.take(),
                 is_last=is_last,
             ),

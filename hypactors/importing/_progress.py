@@ -33,7 +33,7 @@ class Progress:
         self.files_total = self.files_done = 0
         self.bytes_total = self.bytes_done = 0
         self.rows_written = 0
-        self._under_way_bytes = 0
+        self._under_way: dict[int, int] = {}
 
     def begin(self, files: int, size: int, *, known_files: int, known_bytes: int) -> None:
         """Say what there is in all, and how much of it need not be read."""
@@ -43,14 +43,15 @@ class Progress:
         self._read_from_bytes = known_bytes
         self._tell("reading")
 
-    def file_under_way(self, size: int) -> None:
-        self._under_way_bytes = size
+    def file_under_way(self, size: int, *, task: int) -> None:
+        """Say how much of the file that a task is at has been read."""
+        self._under_way[task] = size
         self._tell_if_due()
 
-    def files_ended(self, count: int, size: int) -> None:
-        self.files_done += count
+    def file_ended(self, size: int, *, task: int) -> None:
+        self.files_done += 1
         self.bytes_done += size
-        self._under_way_bytes = 0
+        self._under_way.pop(task, None)
         self._tell_if_due()
 
     def end(self) -> None:
@@ -62,7 +63,7 @@ class Progress:
 
     def _tell(self, phase: str) -> None:
         self._shown_s = self._clock.monotonic()
-        bytes_done = min(self.bytes_done + self._under_way_bytes, self.bytes_total)
+        bytes_done = min(self.bytes_done + sum(self._under_way.values()), self.bytes_total)
         self._show(
             ImportProgress(
                 at=iso_ms(self._clock.now()),

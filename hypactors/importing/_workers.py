@@ -1,4 +1,4 @@
-"""The cores of an import: processes that turn files into frames, in an order that is kept.
+"""The cores of an import: processes that turn files into frames, in the same order on each run.
 
 Threads would not help: making rows is work for the interpreter. The workers are forked before the
 data plane is loaded, so that they stay small; they end when whoever forked them does.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import heapq
 import multiprocessing
 import os
 import queue
 import signal
 import threading
-from collections import deque
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,7 +44,9 @@ _TASK_BYTES = 8 * 1024 * 1024
 _GC_THRESHOLD = 100_000
 _END_TIMEOUT_S = 5.0
 _ROWS_FOLLOW, _NO_ROWS = b"rows", b""
-_AHEAD = 3
+_AHEAD = 2
+_UNTIL_ROWS = 3
+"""The part of the work on a file, one in so many bytes, after which rows begin to come."""
 _LOOK_AGAIN_S = 0.01
 
 Task = tuple[int, int]
@@ -95,30 +97,77 @@ def read_with_workers(
     count: int,
     in_worker: Callable[[], None],
 ) -> Iterator[Iterator[tuple[Task, Frame]]]:
-    """Give the same frames in the same order as ``read_alone``, made by ``count`` processes.
+    """Give the same frames as ``read_alone``, made by ``count`` processes.
 
-    ``in_worker`` is called in each of them first. Iterating raises ``ImportRunError`` when a
-    worker ends before its work does. However the context is left, no worker outlives it.
+    Those of one task come in their order, and those of two workers in turns. ``in_worker`` is
+    called in each worker first. Iterating raises ``ImportRunError`` when a worker ends before its
+    work does. However the context is left, no worker outlives it.
     """
     workers: list[_Worker] = []
-    ahead: _ReadAhead | None = None
+    ahead: list[_ReadAhead] = []
+    shares = shares_of(sizes, count)
     try:
-        for _ in range(count):
-            workers.append(_Worker.fork(reader, sources, in_worker, [*workers]))
-        ahead = _ReadAhead(_frames_in_order(workers, deque(tasks_of(sizes))))
-        ahead.start()
-        yield ahead.items()
+        for tasks in shares:
+            workers.append(_Worker.fork(reader, sources, tasks, in_worker, [*workers]))
+        ahead.extend(_ReadAhead(worker.frames()) for worker in workers)
+        for each in ahead:
+            each.start()
+        yield _in_turns([each.items() for each in ahead], shares, sizes)
     finally:
         for worker in workers:
             worker.kill()
-        if ahead is not None:
-            ahead.end()
+        for each in ahead:
+            each.end()
         for worker in workers:
             worker.close()
 
 
+def shares_of(sizes: Sequence[int], count: int) -> list[list[Task]]:
+    """Divide the tasks so that each worker gets about as many bytes, its own in their order.
+
+    The largest are dealt out first: one that came last would keep one worker busy alone.
+    """
+    shares: list[list[Task]] = [[] for _ in range(count)]
+    given = [0] * count
+    weighed = [(sum(sizes[begin:end]), (begin, end)) for begin, end in tasks_of(sizes)]
+    for size, task in sorted(weighed, key=lambda each: -each[0]):
+        least = given.index(min(given))
+        shares[least].append(task)
+        given[least] += size
+    return [sorted(share) for share in shares]
+
+
+def _in_turns(
+    streams: Sequence[Iterator[tuple[Task, Frame]]],
+    shares: Sequence[Sequence[Task]],
+    sizes: Sequence[int],
+) -> Iterator[tuple[Task, Frame]]:
+    """Take the next frame from the worker that should be the furthest behind.
+
+    How far one is, is reckoned from the files alone: nothing comes of a file before it was read to
+    its end, and then rows. Which frame is ready does not count, so that the order is the same on
+    each run; and a long file holds up nobody.
+    """
+    waiting = [iter(share) for share in shares]
+    turns = [(0, number) for number in range(len(streams)) if shares[number]]
+    is_begun = [False] * len(streams)
+    while turns:
+        reckoned, number = heapq.heappop(turns)
+        if not is_begun[number]:
+            task = next(waiting[number], None)
+            if task is not None:
+                is_begun[number] = True
+                heapq.heappush(turns, (reckoned + sum(sizes[slice(*task)]) // _UNTIL_ROWS, number))
+            continue
+        found = next(streams[number])
+        _, (rows, note) = found
+        is_begun[number] = not note.is_last
+        heapq.heappush(turns, (reckoned + (0 if rows is None else rows.nbytes), number))
+        yield found
+
+
 class _ReadAhead(threading.Thread):
-    """Takes in frames while those before are committed, a few and no more."""
+    """Takes in frames of one worker while others are committed, a few and no more."""
 
     def __init__(self, frames: Iterator[tuple[Task, Frame]]) -> None:
         super().__init__(name="read-ahead", daemon=True)
@@ -143,7 +192,7 @@ class _ReadAhead(threading.Thread):
             yield item
 
     def end(self) -> None:
-        """Let the thread end; the workers are dead, so that it waits for nothing but us."""
+        """Let the thread end; the worker is dead, so that it waits for nothing but us."""
         self._is_over = True
         while self.is_alive():
             with contextlib.suppress(queue.Empty):
@@ -151,42 +200,25 @@ class _ReadAhead(threading.Thread):
             self.join(_LOOK_AGAIN_S)
 
 
-def _frames_in_order(
-    workers: Sequence[_Worker], tasks: deque[Task]
-) -> Iterator[tuple[Task, Frame]]:
-    """Read from the worker whose task is the next; the others wait with what they have made."""
-    under_way: deque[tuple[Task, _Worker]] = deque()
-    for worker in workers:
-        if tasks:
-            under_way.append((worker.begin(tasks.popleft()), worker))
-    while under_way:
-        task, worker = under_way.popleft()
-        is_last = False
-        while not is_last:
-            frame = worker.receive()
-            is_last = frame.note.is_last
-            if is_last and tasks:
-                under_way.append((worker.begin(tasks.popleft()), worker))
-            yield task, frame
-
-
 class _Worker:
-    """One process and the pipe to it, as its parent sees it."""
+    """One process and the pipe from it, as its parent sees it."""
 
-    def __init__(self, process: ForkProcess, pipe: Connection) -> None:
+    def __init__(self, process: ForkProcess, pipe: Connection, tasks: Sequence[Task]) -> None:
         self._process = process
         self._pipe = pipe
+        self._tasks = tasks
 
     @classmethod
     def fork(
         cls,
         reader: Reader,
         sources: Sequence[Path],
+        tasks: Sequence[Task],
         in_worker: Callable[[], None],
         siblings: Sequence[_Worker],
     ) -> _Worker:
         context = multiprocessing.get_context("fork")
-        ours, theirs = context.Pipe()
+        ours, theirs = context.Pipe(duplex=False)
         inherited = [ours, *(sibling._pipe for sibling in siblings)]  # noqa: SLF001 - its own class
 
         def run() -> None:
@@ -194,20 +226,22 @@ class _Worker:
             for pipe in inherited:
                 pipe.close()
             in_worker()
-            _work(reader, sources, theirs)
+            _work(reader, sources, tasks, theirs)
 
         process = context.Process(target=run, name="import-worker", daemon=True)
         process.start()
         theirs.close()
-        return cls(process, ours)
+        return cls(process, ours, tasks)
 
-    def begin(self, task: Task) -> Task:
-        # A worker that is gone is noticed when its frames are missed.
-        with contextlib.suppress(BrokenPipeError):
-            self._pipe.send_bytes(msgspec.msgpack.encode(task))
-        return task
+    def frames(self) -> Iterator[tuple[Task, Frame]]:
+        for task in self._tasks:
+            is_last = False
+            while not is_last:
+                frame = self._receive()
+                is_last = frame.note.is_last
+                yield task, frame
 
-    def receive(self) -> Frame:
+    def _receive(self) -> Frame:
         import pyarrow as pa  # noqa: PLC0415 - there are rows by now
 
         try:
@@ -242,23 +276,23 @@ def _how(exit_code: int | None) -> str:
     return f"exit {exit_code}"
 
 
-def _work(reader: Reader, sources: Sequence[Path], pipe: Connection) -> None:
-    """Do tasks until the parent is gone, or sends no more."""
+def _work(reader: Reader, sources: Sequence[Path], tasks: Sequence[Task], pipe: Connection) -> None:
+    """Do the tasks, one after the other, until the parent is gone."""
     # A signal to the group of the import is the parent's to answer.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     gc.set_threshold(_GC_THRESHOLD)
     reader.forget()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
-            task = msgspec.msgpack.decode(pipe.recv_bytes(), type=Task)
-            try:
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            for task in tasks:
                 for frame in reader.frames(sources[slice(*task)]):
                     _send(pipe, frame)
-            # Another package's provider may raise anything; the parent tells it.
-            except Exception as error:  # noqa: BLE001
-                pipe.send_bytes(msgspec.msgpack.encode(reason_of(error)))
-                return
+        except BrokenPipeError:
+            raise
+        # Another package's provider may raise anything; the parent tells it.
+        except Exception as error:  # noqa: BLE001
+            pipe.send_bytes(msgspec.msgpack.encode(reason_of(error)))
 
 
 def _send(pipe: Connection, frame: Frame) -> None:
