@@ -7,6 +7,7 @@ data plane is loaded, so that they stay small; they end when whoever forked them
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import heapq
 import multiprocessing
@@ -45,6 +46,7 @@ _GC_THRESHOLD = 100_000
 _END_TIMEOUT_S = 5.0
 _ROWS_FOLLOW, _NO_ROWS = b"rows", b""
 _AHEAD = 2
+_PIPE_BYTES = 1 << 20
 _UNTIL_ROWS = 3
 """The part of the work on a file, one in so many bytes, after which rows begin to come."""
 _LOOK_AGAIN_S = 0.01
@@ -219,6 +221,7 @@ class _Worker:
     ) -> _Worker:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe(duplex=False)
+        _widen(ours)
         inherited = [ours, *(sibling._pipe for sibling in siblings)]  # noqa: SLF001 - its own class
 
         def run() -> None:
@@ -265,6 +268,14 @@ class _Worker:
     def close(self) -> None:
         self._pipe.close()
         self._process.join(_END_TIMEOUT_S)
+
+
+def _widen(pipe: Connection) -> None:
+    """Let a pipe hold more, where the system can: each time it is full costs two switches."""
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if set_size is not None:
+        with contextlib.suppress(OSError):  # the user has too many wide ones
+            fcntl.fcntl(pipe.fileno(), set_size, _PIPE_BYTES)
 
 
 _decode_note = msgspec.msgpack.Decoder(Note | str).decode
