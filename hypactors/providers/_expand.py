@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from hypactors.providers._attributes import AttributesPrinter
 from hypactors.providers._blocks import Part, blocks_of, part_of
 from hypactors.providers._json import canonical, to_json, to_json_bytes
+from hypactors.providers._seen import SeenIds
 from hypactors.providers._time import day_of
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
     thread = exchange.conversation_id or exchange.session_id
     attributes = AttributesPrinter(exchange)
     tool_names: dict[str, str | None] = {}
-    # Their hashes: a session may have a million messages.
-    seen: set[int] = set()
+    seen = SeenIds()
     last_in_chain: dict[str | None, str] = {}
 
     for message_index, message in enumerate(exchange.messages):
@@ -111,7 +111,7 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
             continue
         agent_id = message.agent_id
         message_id = message.message_id or _fallback_id(thread, message)
-        if hash(message_id) in seen:
+        if not seen.add(message_id):
             continue
         before = last_in_chain.get(agent_id)
         previous = "[]" if before is None else to_json([before])
@@ -186,7 +186,6 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
                 frame,
                 day_of(created_ms),
             )
-        seen.add(hash(message_id))
         last_in_chain[agent_id] = message_id
 
 
