@@ -13,6 +13,7 @@ from pyiceberg.table.update.snapshot import ExpireSnapshots
 from hypactors.cache._catalog import dataset_lock, open_for_writing
 from hypactors.cache._parts import KnownParts
 from hypactors.cache._schema import SORT_COLUMNS, arrow_schema
+from hypactors.cache._transaction import FrugalTransaction
 from hypactors.dataset.arrow import columns_of, digests_of_rows
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class MessageWriter:
         if len(fresh) < len(digests):
             columns, digests = columns.take(fresh), digests.take(fresh)
         next_seq = int(self._table.properties.get(NEXT_SEQ, "1"))
-        with self._table.transaction() as transaction:
+        with FrugalTransaction(self._table) as transaction:
             transaction.set_properties({NEXT_SEQ: str(next_seq + len(fresh))})
             transaction.append(
                 _numbered(columns, next_seq),
