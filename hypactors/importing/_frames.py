@@ -86,7 +86,7 @@ class Reader:
         self._findings = findings
         self._needed_plugins = needed_plugins
         self._now_ms = now_ms
-        self._bytes_read = 0
+        self._bytes_read = self._file_bytes = 0
         self._is_read_whole = True
         self._begin()
 
@@ -112,14 +112,14 @@ class Reader:
 
     def _full_frames(self, sources: Sequence[Path]) -> Iterator[Frame]:
         item = 0
-        self._bytes_read = 0
         for number, source in enumerate(sources):
             # Before the file is read: what is added meanwhile makes it a changed one.
             known_by = fingerprint(source)
             self._unreadable_before = self._findings.count(Finding.UNREADABLE_FILE)
             self._is_read_whole = True
             self._needed_plugins.clear()
-            self._bytes_read = 0
+            self._bytes_read = -self._size  # of the files before it
+            self._file_bytes = 0 if known_by is None else known_by.size
             withheld: set[str] = set()
             first_item = item
             for exchange in self._scan.exchanges(source):
@@ -181,7 +181,7 @@ class Reader:
             Note(
                 ended=tuple(self._ended),
                 ignored=tuple(self._ignored),
-                bytes_read=0 if is_last else self._bytes_read,
+                bytes_read=0 if is_last else min(self._bytes_read, self._file_bytes),
                 findings=self._findings.take(),
                 is_last=is_last,
             ),

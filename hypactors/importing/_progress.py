@@ -65,7 +65,7 @@ class Progress:
     def _tell(self, phase: str) -> None:
         self._shown_s = self._clock.monotonic()
         reached = min(self.bytes_done + sum(self._under_way.values()), self.bytes_total)
-        # Rows can be reckoned as more than the file that they are of, and no bar should go back.
+        # A file can be larger by now than it was when all were counted; no bar should go back.
         bytes_done = self._shown_bytes = max(reached, self._shown_bytes)
         self._show(
             ImportProgress(

@@ -115,6 +115,21 @@ def test_rows_say_of_which_session_they_are(desk: Desk, monkeypatch: pytest.Monk
     assert len(set(frame.rows.column(DIGEST).to_pylist())) == 4
 
 
+def test_what_was_read_of_a_file_is_reckoned_from_its_rows_and_never_more_than_it_is(
+    desk: Desk,
+) -> None:
+    """Else an import of many small files would seem to be at its end at once."""
+    desk.write("a", *(entry(f"a{number}") for number in range(3)))
+    text = "x" * 2000
+    path = desk.write("b", *(entry(f"b{number}", text=text) for number in range(40)))
+    notes = [frame.note for frame in Reading(desk).frames()]
+    first, *others, last = [note.bytes_read for note in notes]
+    assert 2000 < first < 3000, "one row of it, and none of the file before"
+    assert [first, *others] == sorted([first, *others])
+    assert others[-1] == path.stat().st_size
+    assert last == 0
+
+
 def test_files_without_rows_come_to_an_end_too(desk: Desk) -> None:
     desk.write("a", "torn")
     [frame] = Reading(desk).frames()

@@ -139,7 +139,7 @@ def test_it_never_goes_back_and_never_passes_the_end(
 def test_an_import_whose_rows_are_more_than_its_file_does_not_go_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each row counts as some hundred bytes, whatever its line takes."""
+    """Each row is reckoned as some hundred bytes, whatever its line takes."""
     monkeypatch.setattr("hypactors.importing._frames.FRAME_ROWS", 2)
     for name in "abc":
         desk.write(name, *(entry(f"{name}{number}") for number in range(9)))
