@@ -124,6 +124,8 @@ class Engine:
             self._run(in_worker)
         finally:
             self._findings.merge(self._found.take())
+            # Sessions are seen when their file ends; of one that did not, some may be in already.
+            self.imported.items_seen = max(self.imported.items_seen, self.imported.items_fresh)
 
     def _run(self, in_worker: Callable[[], None]) -> None:
         scan = self._scan()

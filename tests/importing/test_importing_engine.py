@@ -239,10 +239,12 @@ def test_what_came_before_a_failure_is_in(desk: Desk) -> None:
     desk.write("a", entry("1"))
     desk.write("b", entry("2"), entry("bad", deed="raise"), entry("3"))
     desk.write("c", entry("4"))
-    for expected in (["a", "b"], ["b"]):
+    for expected, opened in (((2, 2, 2), ["a", "b"]), ((1, 0, 0), ["b"])):
+        engine = desk.engine()
         with pytest.raises(RuntimeError, match="bad"):
-            desk.run()
-        assert desk.opened == expected
+            engine.run(in_worker=lambda: None)
+        assert desk.opened == opened
+        assert counters(engine.imported) == expected
     assert desk.stored() == ["1", "2"]
     desk.write("b", entry("2"), entry("3"))
     run(desk)
