@@ -44,9 +44,8 @@ class KnownParts:
 
     def new_among(self, digests: pa.Array) -> pa.Array:
         """Return the indexes of those that are nowhere yet; the first of equals counts."""
-        found = pa.chunked_array(
-            [known.filter(pc.is_in(known, value_set=digests)) for known in self._digests], _DIGEST
-        )
+        known = pa.chunked_array(self._digests, _DIGEST)
+        found = known.filter(pc.is_in(known, value_set=digests))
         is_new = pc.invert(pc.is_in(digests, value_set=found.combine_chunks()))
         if len(digests.unique()) < len(digests):
             first = {each: index for index, each in reversed([*enumerate(digests.to_pylist())])}

@@ -84,7 +84,8 @@ def _retry(home: HypHome, environ: Mapping[str, str], options: argparse.Namespac
         _complain("no daemon runs, so nobody would try it: start one with 'hyp daemon --actors'")
         return EXIT_NO_DAEMON
     for row in chosen:
-        if row["state"] in {"done", "n/a", "running", "blocked"}:
+        is_short = row["state"] == "done" and "covered_days" in row  # of what the policy asks for
+        if row["state"] in {"done", "n/a", "running", "blocked"} and not is_short:
             raise HypError(f"{row['request_key']} is {row['state']}: there is nothing to retry")
     control.request(home, "actions.retry", {"units": _units(chosen)}, timeout_s=TIMEOUT_S)
     _print("\n".join(f"trying {row['request_key']} now" for row in chosen) or "nothing has failed")

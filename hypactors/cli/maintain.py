@@ -60,14 +60,15 @@ def _maintain(home: HypHome, environ: Mapping[str, str], now: datetime) -> Maint
     doubt = _doubt(layers)
     cutoff_ms = None if doubt else oldest_ms(layers.local, now)
     try:
+        # Before they go: who is killed in between must not leave a claim on rows that are gone.
+        if cutoff_ms is not None:
+            forget_before(home.checkpoint_dir, cutoff_ms)
         done = maintain(
             Lake.of(home),
             cutoff_ms=cutoff_ms,
             sent_seq=everywhere_seq(layers.effective, home),
             now=now,
         )
-        if cutoff_ms is not None and done.rows_removed:
-            forget_before(home.checkpoint_dir, cutoff_ms)
     # The outermost edge: whatever a full disk makes of three libraries is told in one line.
     except Exception as error:
         raise HypError(reason_of(error)) from error

@@ -61,14 +61,16 @@ class Checkpoints:
     def open(cls, path: Path) -> Self:
         ensure_private_dir(path.parent)
         try:
-            return cls(path, _connect(path))
-        except sqlite3.DatabaseError:
-            # All that is lost with it is time: the parts themselves say what is there.
-            path.unlink(missing_ok=True)
             try:
                 return cls(path, _connect(path))
-            except sqlite3.Error as error:
-                raise OSError(f"{path}: {error}") from error
+            except sqlite3.OperationalError:  # locked, perhaps, or the disk is full: not damaged
+                raise
+            except sqlite3.DatabaseError:
+                # All that is lost with it is time: the parts themselves say what is there.
+                path.unlink(missing_ok=True)
+                return cls(path, _connect(path))
+        except sqlite3.Error as error:
+            raise OSError(f"{path}: {error}") from error
 
     def close(self) -> None:
         self._connection.close()
@@ -171,9 +173,17 @@ def _connect(path: Path) -> sqlite3.Connection:
             connection.executescript("DROP TABLE IF EXISTS taken; DROP TABLE IF EXISTS meta;")
             connection.executescript(_TABLES)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
+        _require_sound(connection)
         # A checkpoint that a power cut takes is only work to be done again.
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _require_sound(connection: sqlite3.Connection) -> None:
+    """Find damage now: it would be met half-way through an import, and in each that follows."""
+    [verdict] = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)

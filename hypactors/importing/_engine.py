@@ -6,13 +6,14 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hypactors.errors import ImportRunError
 from hypactors.importing._checkpoints import Checkpoints, Taken
 from hypactors.importing._frames import DIGEST, ITEM, Reader
 from hypactors.importing._memory import be_frugal
 from hypactors.importing._sources import fingerprint
 from hypactors.importing._workers import read_alone, read_with_workers, worker_count
 from hypactors.lake import Lake, cache_id
-from hypactors.providers import ScanContext
+from hypactors.providers import Findings, ScanContext
 from hypactors.usage_policy import Usage, UsagePolicy
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from hypactors.importing._progress import Progress
     from hypactors.importing._workers import Task
     from hypactors.paths import HypHome
-    from hypactors.providers import Findings, Provider, Scan, Window
+    from hypactors.providers import Provider, Scan, Window
 
 # A commit costs some 60 ms and a file for each month and client.
 COMMIT_ROWS = 20_000
@@ -92,6 +93,8 @@ class Engine:
         self._provider = provider
         self._around = around
         self._findings = findings
+        # What is found from one frame to the next, and travels with it.
+        self._found = Findings()
         self._progress = progress
         self._policy = UsagePolicy()
         self._needed_plugins: set[str] = set()
@@ -102,18 +105,29 @@ class Engine:
 
     def count(self) -> None:
         """Count what an import would look at; nothing is written."""
-        scan = self._scan()
-        reader = self._reader(scan)
-        for source in scan.sources:
-            self.imported.files += 1
-            self.imported.items_seen += reader.sessions(source)
-        self.imported.items_fresh = self.imported.items_seen
+        try:
+            scan = self._scan()
+            reader = self._reader(scan)
+            for source in scan.sources:
+                self.imported.files += 1
+                self.imported.items_seen += reader.sessions(source)
+            self.imported.items_fresh = self.imported.items_seen
+        finally:
+            self._findings.merge(self._found.take())
 
     def run(self, *, in_worker: Callable[[], None]) -> None:
         """Import what is new. Whoever calls holds the lock of the provider's imports.
 
         ``in_worker`` is called first in each process that is forked, to let go of that lock there.
         """
+        try:
+            self._run(in_worker)
+        finally:
+            self._findings.merge(self._found.take())
+            # Sessions are seen when their file ends; of one that did not, some may be in already.
+            self.imported.items_seen = max(self.imported.items_seen, self.imported.items_fresh)
+
+    def _run(self, in_worker: Callable[[], None]) -> None:
         scan = self._scan()
         for notice in getattr(scan, "notices", ()):
             self._log(notice.event, level="warning", **notice.attributes)
@@ -141,7 +155,7 @@ class Engine:
                 environ=around.environ,
                 home=around.home,
                 is_configured=around.is_configured,
-                findings=self._findings,
+                findings=self._found,
                 needs_plugin=self._needed_plugins.add,
             )
         )
@@ -150,7 +164,7 @@ class Engine:
         return Reader(
             scan,
             policy=self._policy,
-            findings=self._findings,
+            findings=self._found,
             needed_plugins=self._needed_plugins,
             now_ms=self._around.now_ms,
         )
@@ -212,7 +226,8 @@ class Engine:
         import hypactors.cache  # noqa: PLC0415, F401 - loaded while the workers begin to read
 
         pending = _Pending()
-        for (begin, _), (rows, note) in frames:
+        failures: list[Exception] = []
+        for (begin, _), (rows, note) in _until_failure(frames, failures):
             self._findings.merge(note.findings)
             for session in note.ignored:
                 self._log("session_ignored", session_id=session)
@@ -233,6 +248,8 @@ class Engine:
                 self._commit(pending, checkpoints)
                 pending = _Pending()
         self._commit(pending, checkpoints)
+        if failures:  # what came before it is in all the same, or would never be
+            raise failures[0]
 
     def _commit(self, pending: _Pending, checkpoints: Checkpoints) -> None:
         with self._around.shield():
@@ -256,6 +273,8 @@ class Engine:
         pending.batches.clear()
         digests = table.column(DIGEST).combine_chunks()
         writer = self._open_writer()
+        if self.imported.cache_id not in {None, writer.cache_id}:
+            raise ImportRunError("the cache was made anew while history was read: import it again")
         committed = writer.commit_columns(
             table.drop_columns([DIGEST, ITEM]), digests, files=pending.files
         )
@@ -291,3 +310,13 @@ class Engine:
 
     def _log(self, event: str, *, level: str = "info", **fields: Any) -> None:
         self._around.log.event(event, level=level, provider=self._provider.name, **fields)
+
+
+def _until_failure(
+    frames: Iterator[tuple[Task, Frame]], failures: list[Exception]
+) -> Iterator[tuple[Task, Frame]]:
+    """Yield the frames up to the one that cannot be made; why it cannot goes into ``failures``."""
+    try:
+        yield from frames
+    except Exception as error:  # noqa: BLE001 - another package's provider may raise anything
+        failures.append(error)

@@ -86,6 +86,8 @@ class Reader:
         self._findings = findings
         self._needed_plugins = needed_plugins
         self._now_ms = now_ms
+        self._bytes_read = self._file_bytes = 0
+        self._is_read_whole = True
         self._begin()
 
     def _begin(self) -> None:
@@ -94,17 +96,30 @@ class Reader:
         self._size = 0
         self._ended: list[FileEnd] = []
         self._ignored: list[str] = []
+        self._unreadable_before = 0
 
     def frames(self, sources: Sequence[Path]) -> Iterator[Frame]:
-        """Yield the frames of a task; the last of them completes the last file."""
+        """Yield the frames of a task; the last of them completes the last file.
+
+        Raises what the provider does, after a frame of what came before.
+        """
+        try:
+            yield from self._full_frames(sources)
+        except Exception:
+            yield self._frame(is_last=False)
+            raise
+        yield self._frame(is_last=True)
+
+    def _full_frames(self, sources: Sequence[Path]) -> Iterator[Frame]:
         item = 0
-        self._bytes_read = 0
         for number, source in enumerate(sources):
             # Before the file is read: what is added meanwhile makes it a changed one.
             known_by = fingerprint(source)
-            unreadable = self._findings.count(Finding.UNREADABLE_FILE)
+            self._unreadable_before = self._findings.count(Finding.UNREADABLE_FILE)
+            self._is_read_whole = True
             self._needed_plugins.clear()
-            self._bytes_read = 0
+            self._bytes_read = -self._size  # of the files before it
+            self._file_bytes = 0 if known_by is None else known_by.size
             withheld: set[str] = set()
             first_item = item
             for exchange in self._scan.exchanges(source):
@@ -115,12 +130,20 @@ class Reader:
                 yield from self._frames_of(exchange, item)
                 item += 1
             withheld.update(f"plugin:{plugin}" for plugin in self._needed_plugins)
-            if self._findings.count(Finding.UNREADABLE_FILE) > unreadable:
-                known_by = None
+            self._notice_unreadable()
             self._ended.append(
-                FileEnd(number, known_by, item - first_item, tuple(sorted(withheld)))
+                FileEnd(
+                    number,
+                    known_by if self._is_read_whole else None,
+                    item - first_item,
+                    tuple(sorted(withheld)),
+                )
             )
-        yield self._frame(is_last=True)
+
+    def _notice_unreadable(self) -> None:
+        """Look whether the file under way could be read; a frame takes the findings with it."""
+        if self._findings.count(Finding.UNREADABLE_FILE) > self._unreadable_before:
+            self._is_read_whole = False
 
     def forget(self) -> None:
         """Drop what was found before this process was forked: its parent tells that."""
@@ -152,12 +175,13 @@ class Reader:
     def _frame(self, *, is_last: bool) -> Frame:
         """Return what has come together, and begin anew."""
         self._bytes_read += self._size
+        self._notice_unreadable()
         frame = Frame(
             _batch(self._rows, self._items) if self._rows else None,
             Note(
                 ended=tuple(self._ended),
                 ignored=tuple(self._ignored),
-                bytes_read=0 if is_last else self._bytes_read,
+                bytes_read=0 if is_last else min(self._bytes_read, self._file_bytes),
                 findings=self._findings.take(),
                 is_last=is_last,
             ),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +98,26 @@ def test_rows_that_went_come_back_when_more_is_to_be_kept(keeper: Keeper) -> Non
     keeper.backfill()
     assert keeper.stored() == ["new", "old"]
     assert keeper.maintain()["rows_removed"] == 0
+
+
+KILLED_AFTER_THE_ROWS_WENT = """
+import os, signal
+from hypactors.cache import _maintenance
+_maintenance._runs = lambda table: os.kill(os.getpid(), signal.SIGKILL)
+from hypactors.cli.main import run
+run(["maintain"])
+"""
+
+
+def test_so_they_do_when_it_was_killed_after_they_went(keeper: Keeper) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AFTER_THE_ROWS_WENT], env=keeper.environ, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert keeper.stored() == ["new"]
+    keeper.keep(60)
+    keeper.backfill()
+    assert keeper.stored() == ["new", "old"]
 
 
 @pytest.mark.parametrize("days", [0, 1e300])
