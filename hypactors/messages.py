@@ -324,6 +324,8 @@ class Perform:
     action: DesiredAction
     reason: str
     attempt: int
+    pass_id: str | None = None
+    """The pass that began it: the log tells its run by it."""
 
 
 @dataclass(frozen=True, slots=True)

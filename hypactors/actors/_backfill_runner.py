@@ -283,6 +283,7 @@ class BackfillRunner(SupervisedActor):
             hyp_plugin=self._provider.plugin,
             run_id=folder.run_id,
             since=since,
+            pass_id=perform.pass_id,
         )
         try:
             process = launch(

@@ -340,14 +340,11 @@ class Daemon:
         self._warnings = [problem.message for problem in config.layers.problems]
         state = DaemonState.HEALTHY if config.layers.is_usable else DaemonState.DEGRADED
         if state is not self._state:
-            log = self._log.info if state is DaemonState.HEALTHY else self._log.warning
-            log(
-                f"daemon.{state}",
-                state=state,
-                sources=[],
-                sinks=[],
-                warnings=self._warnings or None,
-            )
+            said = {"state": state, "sources": [], "sinks": [], "warnings": self._warnings or None}
+            if state is DaemonState.HEALTHY:
+                self._log.info("daemon.healthy", **said)
+            else:
+                self._log.warning("daemon.degraded", **said)
         self._enter(state)
 
     # Stopping

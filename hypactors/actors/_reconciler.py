@@ -29,6 +29,7 @@ from hypactors.actors._action_log import log_outcome
 from hypactors.actors._names import CONFIG_CONTROL, MARKER_STORE, RECONCILER
 from hypactors.actors._reconciler_states import Given, Planning, ResyncDue, Settled
 from hypactors.actors._unit_timers import Turns, UnitTimers
+from hypactors.clock import iso_ms
 from hypactors.messages import (
     ActionFinished,
     ActionInterrupted,
@@ -169,7 +170,8 @@ class Reconciler(SupervisedActor):
             self._again = ReconcileRequested("rerun", is_edge)
             return
         self._planned += 1
-        self._planning = Planning(self._planned, request.reason, request.is_edge)
+        pass_id = f"pass-{iso_ms(self._clock.now())}-{self._planned}"
+        self._planning = Planning(self._planned, request.reason, request.is_edge, pass_id)
         self._directory.tell(MARKER_STORE, ReadMarkers(self._planned))
 
     def _run_pass(self, read: MarkersRead) -> None:
@@ -236,7 +238,12 @@ class Reconciler(SupervisedActor):
             results += 1
         # An interrupted unit that is not wanted any more is no reason to wait.
         self._interruptions = {u: n for u, n in self._interruptions.items() if u in self._given}
-        self._log.info("daemon.reconcile_pass", hyp_reason=planning.reason, results=results)
+        self._log.info(
+            "daemon.reconcile_pass",
+            hyp_reason=planning.reason,
+            results=results,
+            pass_id=planning.id,
+        )
 
     def _perform(self, step: PerformUnit, planning: Planning, context: ActionContext) -> None:
         unit = Unit(step.handler.kind, step.action.request_key)
@@ -246,7 +253,9 @@ class Reconciler(SupervisedActor):
         match perform_safely(step.handler, step.action, context):
             case Dispatched(runner=runner):
                 attempts = (step.marker.attempts or 0) if step.marker is not None else 0
-                perform = Perform(unit.kind, step.action, planning.reason, attempts + 1)
+                perform = Perform(
+                    unit.kind, step.action, planning.reason, attempts + 1, planning.id
+                )
                 self._given[unit] = Given(runner, perform)
                 if not self._directory.tell(runner, perform):
                     # It says so itself when it is there: RunnerReady.

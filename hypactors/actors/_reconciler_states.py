@@ -29,6 +29,9 @@ class Planning:
     reason: str
     is_edge: bool
 
+    id: str
+    """Names it in the log, and what it began."""
+
     def own_run_id(self, now: datetime) -> str:
         """Name an attempt that no runner makes: the store must know it again (contract §5.3)."""
         return f"{iso_ms(now)}-{self.number}"

@@ -19,6 +19,7 @@ commands:
   backfill   import the history of coding agents by hand
   actions    what the config has this machine do, why, and once more
   query      ask the local cache with SQL
+  logs       what the daemon and its children logged
   config     show the config that is in force, or check a document
   join       enrol this machine with a central server
   leave      take this machine out of its fleet
@@ -40,6 +41,7 @@ COMMANDS = (
     "forward",
     "join",
     "leave",
+    "logs",
     "maintain",
     "query",
     "status",
