@@ -19,8 +19,9 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Deeper than anything a client writes, and far from Python's own limit for recursion.
-MAX_DEPTH = 500
+# Deeper than anything a client writes. Python counts frames, some functions take two for a level,
+# and the stack has other things on it: this is a quarter of what it allows.
+MAX_DEPTH = 250
 
 _MAX_EXACT = 2**53
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -72,7 +73,7 @@ def scrub(value: Any) -> Any:
     """Replace each lone surrogate by U+FFFD: what becomes of it when a file is written."""
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
-    # A comprehension would take a second frame for each level, and those are counted.
+    # A comprehension would take a second frame for each level.
     if isinstance(value, list):
         return list(map(scrub, value))
     if isinstance(value, dict):
@@ -142,7 +143,7 @@ def stringified(value: Any) -> str:
 def _printed(value: Any, order: Callable[[str], Any]) -> str:
     if isinstance(value, str):
         return _quote(value)
-    # Without generators: each level would take a second frame, and those are counted.
+    # Without generators, for the same reason.
     again = functools.partial(_printed, order=order)
     if isinstance(value, dict):
         keys = sorted(value, key=order)

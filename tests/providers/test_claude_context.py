@@ -11,7 +11,7 @@ import pytest
 from hypactors.providers._remote import redact_remote
 from hypactors.providers.claude._context import read_context
 from hypactors.providers.claude._git import GitLookup
-from tests.providers.histories import ClaudeHistory, said
+from tests.providers.histories import ClaudeHistory, attributes_of, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def repository(path: Path, remote: str) -> Path:
 
 
 def test_a_record_of_the_session_says_where_it_ran(history: ClaudeHistory) -> None:
-    """Import 24: with a remote in the record, git is not asked."""
+    """import 24: with a remote in the record, git is not asked."""
     repo = repository(history.root / "repo", "https://example.org/other.git")
     path = history.write("p/s.jsonl", said(1, cwd=str(repo)))
     known = {"git_remote": "https://me:secret@example.org/r.git", "cwd": str(repo), "head_sha": "a"}
@@ -51,7 +51,7 @@ def test_a_record_of_the_session_says_where_it_ran(history: ClaudeHistory) -> No
 
 
 def test_without_a_remote_git_is_asked_in_the_folder(history: ClaudeHistory) -> None:
-    """Import 24."""
+    """import 24."""
     repo = repository(history.root / "repo", "https://u:t@example.org/r.git")
     history.write("p/s.jsonl", said(1, cwd=str(repo)))
     history.write("p/t.jsonl", said(1, sessionId="t", cwd=str(history.root / "gone")))
@@ -67,7 +67,7 @@ def test_without_a_remote_git_is_asked_in_the_folder(history: ClaudeHistory) -> 
 def test_git_runs_once_for_each_folder_and_never_in_a_relative_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Import 24."""
+    """import 24."""
     calls: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> Any:
@@ -83,6 +83,63 @@ def test_git_runs_once_for_each_folder_and_never_in_a_relative_one(
 
     assert len(calls) == 2
     assert calls[0][:3] == ["git", "-C", str(tmp_path)]
+
+
+def test_git_gets_two_seconds_and_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """import 24."""
+    options: list[dict[str, Any]] = []
+
+    def run(_command: list[str], **given: Any) -> Any:
+        options.append(given)
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+    assert GitLookup({"PATH": "/bin"}).repository(str(tmp_path)).root is None
+    assert [given["timeout"] for given in options] == [2, 2]
+    assert options[0]["env"] == {
+        "PATH": "/bin",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_OPTIONAL_LOCKS": "0",
+    }
+
+
+def test_git_is_asked_where_the_record_says_and_once_for_all_sessions(
+    history: ClaudeHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """import 24."""
+    asked: list[str] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        asked.append(command[2])
+        return subprocess.CompletedProcess(command, 0, b"https://u:t@example.org/r.git\n", b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    recorded, written = history.root / "recorded", history.root / "written"
+    recorded.mkdir()
+    written.mkdir()
+    for name in ("a", "b", "c"):
+        history.write(f"p/{name}.jsonl", said(1, sessionId=name, cwd=str(written)))
+    history.note(*({"session_id": name, "cwd": str(recorded)} for name in ("a", "b")))
+
+    found = history.exchanges()
+
+    assert [exchange.cwd for exchange in found] == [str(recorded), str(recorded), str(written)]
+    assert {exchange.git_remote for exchange in found} == {"https://example.org/r.git"}
+    assert asked == [str(recorded)] * 2 + [str(written)] * 2
+
+
+def test_half_a_pair_in_what_lies_beside_a_transcript_is_replaced(history: ClaudeHistory) -> None:
+    history.write("p/s.jsonl", said(1, agentId="ab"))
+    history.note({"session_id": "s", "cwd": "/\ud800", "git_branch": "\udfff"})
+    (history.projects / "p" / "agent-ab.meta.json").write_text('{"toolUseId":"t\\ud800"}')
+
+    [row] = history.rows()
+
+    assert (row.cwd, row.git_branch) == ("/\ufffd", "\ufffd")
+    assert attributes_of(row)["claude"] == {"spawned_by_tool_use_id": "t\ufffd"}
 
 
 @pytest.mark.parametrize(

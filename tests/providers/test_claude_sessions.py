@@ -20,7 +20,7 @@ def history(tmp_path: Path) -> ClaudeHistory:
 
 
 def test_one_exchange_for_each_session_and_file(history: ClaudeHistory) -> None:
-    """Import 13, 14."""
+    """import 13, 14."""
     one = history.write("p/x.jsonl", said(1, sessionId="y"), said(2))
     history.write("p/z.jsonl", said(3, sessionId="y"))
 
@@ -36,7 +36,7 @@ def test_one_exchange_for_each_session_and_file(history: ClaudeHistory) -> None:
 
 
 def test_usage_is_read_and_users_have_none(history: ClaudeHistory) -> None:
-    """Import 15."""
+    """import 15."""
     counts = {
         "input_tokens": 120,
         "output_tokens": 45,
@@ -57,7 +57,7 @@ def test_usage_is_read_and_users_have_none(history: ClaudeHistory) -> None:
 
 
 def test_a_response_over_several_lines_counts_once(history: ClaudeHistory) -> None:
-    """Import 16."""
+    """import 16."""
     counts = usage(input_tokens=1)
     history.write(
         "p/s.jsonl",
@@ -73,7 +73,7 @@ def test_a_response_over_several_lines_counts_once(history: ClaudeHistory) -> No
 
 
 def test_the_model_is_that_of_each_line(history: ClaudeHistory) -> None:
-    """Import 17."""
+    """import 17."""
     history.write(
         "p/s.jsonl",
         said(1),
@@ -86,7 +86,7 @@ def test_the_model_is_that_of_each_line(history: ClaudeHistory) -> None:
 
 
 def test_a_subagent_knows_the_call_that_started_it(history: ClaudeHistory) -> None:
-    """Import 18."""
+    """import 18."""
     history.write("p/s.jsonl", said(1))
     history.write(
         "p/s/subagents/agent-ab.jsonl",
@@ -104,7 +104,7 @@ def test_a_subagent_knows_the_call_that_started_it(history: ClaudeHistory) -> No
 
 
 def test_ids_are_copied_and_the_frame_tells_nothing_that_was_said(history: ClaudeHistory) -> None:
-    """Import 19, 20."""
+    """import 19, 20."""
     history.write("p/s.jsonl", said(1, parentUuid="u0", logicalParentUuid="l0", subtype="st"))
 
     [row] = history.rows()
@@ -122,7 +122,7 @@ def test_ids_are_copied_and_the_frame_tells_nothing_that_was_said(history: Claud
 
 
 def test_two_runs_give_the_same(history: ClaudeHistory) -> None:
-    """Import 21."""
+    """import 21."""
     history.write("p/s.jsonl", said(1), answered(2, "m"))
 
     assert history.exchanges() == history.exchanges()
@@ -130,7 +130,7 @@ def test_two_runs_give_the_same(history: ClaudeHistory) -> None:
 
 
 def test_the_window_drops_older_messages_only(history: ClaudeHistory) -> None:
-    """Import 22."""
+    """import 22."""
     history.write("p/s.jsonl", said(1, cwd="/old"), said(2, cwd="/new"), said(3))
     history.write("p/t.jsonl", said(1, sessionId="old"))
     history.window = Window(since_ms=parse_time_ms("2026-11-01T08:00:02Z"))
@@ -143,7 +143,7 @@ def test_the_window_drops_older_messages_only(history: ClaudeHistory) -> None:
 
 
 def test_a_result_of_a_tool_is_kept_as_it_is(history: ClaudeHistory) -> None:
-    """Import 26."""
+    """import 26."""
     result = {"stdout": "x", "n": 1.0, "deep": [None, {"a": False}]}
     history.write("p/s.jsonl", said(1, toolUseResult=result))
 
@@ -169,7 +169,7 @@ def test_lines_without_a_role_tell_the_folder_and_make_no_rows(history: ClaudeHi
 
 
 def test_sessions_of_another_client_wait_until_it_is_configured(history: ClaudeHistory) -> None:
-    """Import §4.4."""
+    """import §4.4."""
     history.write("p/s.jsonl", said(1), said(2, entrypoint="claude-desktop"), said(3))
     history.write("p/t.jsonl", said(1, sessionId="t", entrypoint="something-new"))
 
