@@ -120,7 +120,8 @@ def test_ids_of_the_client_are_kept_and_make_it_native(history: CodexHistory) ->
 
 
 @pytest.mark.parametrize(
-    ("source", "side"), [("subagent", True), ("user", False), (None, None), (7, None)]
+    ("source", "side"),
+    [("subagent", True), ("user", False), ("new", False), (None, None), (7, None)],
 )
 def test_a_thread_of_a_subagent_is_a_sidechain(
     history: CodexHistory, source: Any, *, side: bool | None
@@ -192,6 +193,10 @@ def test_a_turn_of_thoughts_alone_carries_nothing(history: CodexHistory) -> None
     )
 
     assert usages(history) == [None, 1, 2, None, None]
+    [exchange] = history.exchanges()
+    assert [message.provider_type for message in exchange.messages] == [
+        "message", "message", "function_call", "reasoning", "message",
+    ]  # fmt: skip
 
 
 def test_a_marker_in_the_window_does_not_count_for_a_turn_outside(history: CodexHistory) -> None:

@@ -60,9 +60,7 @@ class Header:
 
 def folder_or_none(value: Any) -> str | None:
     """Return a folder as it was written, if it says where it is: not blank, not relative."""
-    text = text_or_none(value)
-    if text is None or not text.strip():
-        return None
+    text = text_or_none(value) or ""
     is_absolute = text.startswith("/") or re.match(r"[A-Za-z]:[\\/]|\\\\", text) is not None
     return text if is_absolute else None
 
