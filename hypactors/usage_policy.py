@@ -7,6 +7,7 @@ The nearest ``.hypignore`` of the folder and the machine's own list decide; the 
 from __future__ import annotations
 
 import enum
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -96,6 +97,8 @@ class UsagePolicy:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                return None  # no folder of such a name can be, nor a file in it
             self.odd_files[str(path)] = error.strerror or str(error)
             return Usage.IGNORE
         words = {line.partition("#")[0].strip() for line in text.splitlines()} - {""}
@@ -107,5 +110,5 @@ class UsagePolicy:
 
 def _spellings(folder: str) -> set[str]:
     """Return a folder as it was given and as it is without links."""
-    given = os.path.normpath(Path(folder).expanduser())
+    given = os.path.normpath(os.path.expanduser(folder))  # noqa: PTH111 - never raises
     return {given, os.path.realpath(given)}

@@ -23,8 +23,13 @@ CONFIG_CONTROL = (*range(1, 39), *range(41, 45))
 CENTRAL = range(1, 33)
 """The statements of central."""
 
+IMPORT = range(1, 48)
+"""The statements of import."""
+
+# "import" is also a word: with one before it, as in "an import 20 MB long", it cites nothing.
 CITATION = re.compile(
-    r"\b(client-actions|config-control|central) ((?:[A-G]?\d+(?:, | and | to )?)+)"
+    r"\b(client-actions|config-control|central|(?:(?<!\w )|(?<=and ))import) "
+    r"((?:[A-G]?\d+(?:, | and | to )?)+)"
 )
 RANGE = re.compile(r"(\d+) to (\d+)")
 
@@ -53,4 +58,23 @@ def test_every_statement_that_is_built_is_cited_by_a_test() -> None:
     }
     built |= {f"config-control {number}" for number in CONFIG_CONTROL}
     built |= {f"central {number}" for number in CENTRAL}
+    built |= {f"import {number}" for number in IMPORT}
     assert sorted(built - cited()) == []
+
+
+def test_a_citation_is_of_a_statement_that_there_is() -> None:
+    """Else it is a number that happens to stand behind the name."""
+    numbers = {"central": CENTRAL, "config-control": range(1, 45), "import": IMPORT}
+    for each in cited():
+        spec, statement = each.split()
+        assert spec == "client-actions" or int(statement) in numbers[spec], each
+
+
+def test_what_is_a_citation() -> None:
+    def found(text: str) -> list[str]:
+        return [spec for spec, _ in CITATION.findall(text)]
+
+    assert found("import 3: and so on (import 4), central 2 and import 5 to 7") == [
+        "import", "import", "central", "import",
+    ]  # fmt: skip
+    assert found("an import 20 MB long, import §4, reimport 3, imports 3") == []

@@ -113,7 +113,9 @@ def test_a_hypignore_that_cannot_be_read_ignores(tmp_path: Path) -> None:
     assert policy.odd_files == {str(tmp_path / ".hypignore"): os.strerror(21)}
 
 
-@pytest.mark.parametrize("cwd", [None, "", "a\0b"])
+@pytest.mark.parametrize("cwd", [None, "", "a\0b", "~nobody-here/src", "/" + "x" * 300])
 def test_what_is_no_folder_is_full(cwd: str | None) -> None:
     """import §11: no folder, imported."""
-    assert UsagePolicy().usage_of(cwd) is Usage.FULL
+    policy = UsagePolicy()
+    assert policy.usage_of(cwd) is Usage.FULL
+    assert policy.odd_files == {}

@@ -30,7 +30,8 @@ class AttributesPrinter:
             "native_id": exchange.native_id,
         }
         self._taken = {*self._base, *self._exchange, "gateway"}
-        # Most rows differ only in the middle: the ends are printed once.
+        # Most rows differ only in the middle: the ends are printed once, unless they share a key.
+        self._is_printed_in_pieces = self._exchange.keys().isdisjoint(self._base)
         self._head = _members(self._base)
         self._tails = tuple(
             _members(_merge([self._exchange, {"gateway": self._gateway | identity}]))
@@ -43,7 +44,7 @@ class AttributesPrinter:
         usage = own.pop("usage", None)
         # What a tool returned can be long: it is not printed for a part that is not there.
         is_plain_wanted = usage is None or not has_one_part
-        if self._taken.isdisjoint(own):
+        if self._is_printed_in_pieces and self._taken.isdisjoint(own):
             tail = self._tails[bool(message.message_id)]
             middle = _members(own)
             plain = _object(self._head, middle, tail) if is_plain_wanted else b""

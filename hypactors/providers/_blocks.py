@@ -58,7 +58,7 @@ def part_of(block: Any) -> Part:
     if not isinstance(block, dict):
         return Part("text")
     kind = text_or_none(block.get("type"))
-    if kind == "text" and "caller" not in block:
+    if kind == "text" and "caller" not in block and "is_error" not in block:
         return Part("text", kind, _content_text(kind, block))
     is_call = kind in _CALLS
     is_result = kind in _RESULTS

@@ -7,17 +7,21 @@ pair. Stored ids and values have to come out the same (import §6.2).
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-import operator
 import re
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-# Deeper than anything a client writes, and far from Python's own limit for recursion.
-MAX_DEPTH = 500
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Deeper than anything a client writes. Python counts frames, some functions take two for a level,
+# and the stack has other things on it: this is a quarter of what it allows.
+MAX_DEPTH = 250
 
 _MAX_EXACT = 2**53
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,16 +31,15 @@ _MIN_PLAIN = -7
 _encode = msgspec.json.Encoder().encode
 
 
-def decode_lenient(data: bytes) -> Any:
+def decode_lenient(data: bytes | str) -> Any:
     """Decode what a fast decoder refuses and the other client does not. Raises ``ValueError``.
 
     Bytes that are not UTF-8 become U+FFFD, numbers beyond a double become infinite, and lone
     surrogates stay as they are: see ``scrub``. ``NaN`` and ``Infinity`` are not JSON.
     """
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
     try:
-        return json.loads(
-            data.decode("utf-8", "replace"), parse_constant=_refuse, parse_int=_parse_int
-        )
+        return json.loads(text, parse_constant=_refuse, parse_int=_parse_int)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -70,10 +73,11 @@ def scrub(value: Any) -> Any:
     """Replace each lone surrogate by U+FFFD: what becomes of it when a file is written."""
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
+    # A comprehension would take a second frame for each level.
     if isinstance(value, list):
-        return [scrub(item) for item in value]
+        return list(map(scrub, value))
     if isinstance(value, dict):
-        return {scrub(key): scrub(item) for key, item in value.items()}
+        return dict(zip(map(scrub, value), map(scrub, value.values()), strict=True))
     return value
 
 
@@ -102,8 +106,12 @@ def _with_doubles(value: Any) -> Any:
                 changed[key] = new
         return value if changed is None else changed
     if kind is list:
-        news = [item if type(item) is str else _with_doubles(item) for item in value]
-        return news if any(map(operator.is_not, news, value)) else value
+        news = None
+        for index, item in enumerate(value):
+            if type(item) is not str and (new := _with_doubles(item)) is not item:
+                news = list(value) if news is None else news
+                news[index] = new
+        return value if news is None else news
     if kind is float or (kind is int and not -_MAX_EXACT <= value <= _MAX_EXACT):
         return _double(value)
     return value
@@ -124,15 +132,25 @@ def _double(value: float) -> int | float | None:
 
 def canonical(value: Any) -> str:
     """Return JSON with sorted keys and no white space, exactly as the other client hashes it."""
+    return _printed(value, _sorted_order)
+
+
+def stringified(value: Any) -> str:
+    """Return JSON without white space as ``JSON.stringify`` prints it. Takes lone surrogates."""
+    return _printed(value, _own_order)
+
+
+def _printed(value: Any, order: Callable[[str], Any]) -> str:
     if isinstance(value, str):
         return _quote(value)
+    # Without generators, for the same reason.
+    again = functools.partial(_printed, order=order)
     if isinstance(value, dict):
-        members = (
-            f"{_quote(key)}:{canonical(value[key])}" for key in sorted(value, key=_key_order)
-        )
-        return "{" + ",".join(members) + "}"
+        keys = sorted(value, key=order)
+        values = list(map(again, map(value.__getitem__, keys)))
+        return "{" + ",".join(map("{}:{}".format, map(_quote, keys), values)) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ",".join(canonical(item) for item in value) + "]"
+        return "[" + ",".join(list(map(again, value))) + "]"
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -140,13 +158,18 @@ def canonical(value: Any) -> str:
     return _number(value)
 
 
-def _key_order(key: str) -> tuple[int, int, bytes]:
-    """Sort as a JavaScript object does: array indexes by number, then by UTF-16 code units."""
+def _own_order(key: str) -> tuple[int, int]:
+    """Sort as a JavaScript object does: array indexes by number, then as they were added."""
     if key.isascii() and key.isdigit() and (key == "0" or key[0] != "0"):
         index = int(key) if len(key) <= len(str(_MAX_INDEX)) else _MAX_INDEX + 1
         if index <= _MAX_INDEX:
-            return 0, index, b""
-    return 1, 0, key.encode("utf-16-be", "surrogatepass")
+            return 0, index
+    return 1, 0
+
+
+def _sorted_order(key: str) -> tuple[tuple[int, int], bytes]:
+    """Sort as one whose keys were added in the order of their UTF-16 code units."""
+    return _own_order(key), key.encode("utf-16-be", "surrogatepass")
 
 
 def _quote(text: str) -> str:

@@ -20,7 +20,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 def parse_time_ms(value: Any) -> int | None:
     """Read a timestamp of a transcript; without an offset it is UTC. None when unusable."""
     if isinstance(value, str):
-        if not _is_usual(value) and _ISO.fullmatch(value) is None:
+        if not is_usual(value) and _ISO.fullmatch(value) is None:
             return None
         try:
             moment = datetime.fromisoformat(value)
@@ -35,7 +35,7 @@ def parse_time_ms(value: Any) -> int | None:
     return None
 
 
-def _is_usual(text: str) -> bool:
+def is_usual(text: str) -> bool:
     """Say without a regular expression whether this is how JavaScript prints a time.
 
     Enough to keep the other spellings out; what is no digit, ``fromisoformat`` refuses.

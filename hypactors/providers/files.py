@@ -7,10 +7,11 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from hypactors.paths import user_home
 from hypactors.providers._findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hypactors.providers._findings import Findings
 
@@ -19,6 +20,14 @@ _BUFFER_BYTES = 1 << 18
 # this much of it keeps an import below its memory ceiling.
 MAX_LINE_BYTES = 128 * 1024 * 1024
 _SKIP_BYTES = 1 << 20
+
+
+def configured_folder(environ: Mapping[str, str], variable: str, default: str) -> Path:
+    """Return the folder that a variable names, else one in the home. Empty counts as unset."""
+    named = environ.get(variable)
+    if named and named.partition("/")[0] != "~":
+        return Path(named)
+    return user_home(environ) / (named[2:] if named else default)
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -82,7 +82,7 @@ def test_backfill_is_run_once() -> None:
 
 
 def test_an_enabled_plugin_is_wanted(driver: PassDriver) -> None:
-    """client-actions E39."""
+    """client-actions E39, import 47."""
     params: dict[str, Any] = {"provider": "claude", "plugin": KEY}
     assert desired(driver, plugin()) == [DesiredAction(KEY, params)]
     windowed = DesiredAction(KEY, {**params, "windowDays": 30})
@@ -100,7 +100,7 @@ def test_an_enabled_plugin_is_wanted(driver: PassDriver) -> None:
     ],
 )
 def test_an_opt_out_is_not_wanted(driver: PassDriver, entry: PluginEntry) -> None:
-    """client-actions E40."""
+    """client-actions E40, import 47."""
     assert desired(driver, entry) == []
 
 
@@ -163,7 +163,7 @@ def test_an_opted_out_provider_is_still_enabled() -> None:
 
 
 def test_the_command_names_the_provider_and_the_window() -> None:
-    """client-actions E41."""
+    """client-actions E41, import 47."""
     argv = ["backfill", "claude", "--since", "2026-05-26T00:00:00.000Z", "--json"]
     assert backfill_argv("claude", since_for(30, NOW)) == argv
     assert backfill_argv("claude", since_for(None, NOW)) == ["backfill", "claude", "--json"]

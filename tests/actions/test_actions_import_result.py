@@ -53,7 +53,7 @@ def reason(stderr: str, stdout: bytes = b"") -> str:
     ],
 )
 def test_exit_0_is_done_whatever_was_printed(stdout: bytes, rows: int | None) -> None:
-    """client-actions E43."""
+    """client-actions E43, import 47."""
     assert result(0, stdout) == Outcome(OutcomeStatus.DONE, rows=rows)
 
 
@@ -72,7 +72,7 @@ def test_exit_0_is_done_whatever_was_printed(stdout: bytes, rows: int | None) ->
     ],
 )
 def test_any_other_end_is_a_failure(outcome: Outcome, said: str) -> None:
-    """client-actions E44."""
+    """client-actions E44, import 47."""
     assert outcome == Outcome(OutcomeStatus.FAILED, reason=said)
 
 

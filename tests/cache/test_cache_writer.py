@@ -43,7 +43,7 @@ def fetch(home: HypHome, sql: str) -> list[tuple[Any, ...]]:
 
 
 def test_the_columns_are_those_that_the_expansion_makes() -> None:
-    """Import 43."""
+    """import 43."""
     assert tuple(column.name for column in COLUMNS) == ROW_COLUMNS
     assert len(ROW_COLUMNS) == 56
     assert INGEST_SEQ not in ROW_COLUMNS
@@ -77,7 +77,7 @@ def test_the_table_is_partitioned_and_sorted(tmp_path: Path) -> None:
 
 
 def test_a_commit_is_seen_and_a_second_one_of_the_same_rows_is_none(tmp_path: Path) -> None:
-    """Import 44."""
+    """import 44."""
     home = HypHome(tmp_path)
     writer = MessageWriter(Lake.of(home), run_id="r1")
 
@@ -97,7 +97,7 @@ def test_a_commit_is_seen_and_a_second_one_of_the_same_rows_is_none(tmp_path: Pa
 
 
 def test_the_same_part_twice_in_a_batch_is_written_once(tmp_path: Path) -> None:
-    """Import 44."""
+    """import 44."""
     batch = rows("a", session="one") + rows("a", session="two")
 
     assert list(

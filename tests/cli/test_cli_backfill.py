@@ -29,47 +29,9 @@ from tests.cli.sample import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-# --- the golden corpora -------------------------------------------------------------------------
-
-
-def without_varying(row: dict[str, Any], golden: dict[str, Any]) -> dict[str, Any]:
-    """Take out the closed list of what differs between machines (contract §11)."""
-    row = json.loads(json.dumps(row))
-    row["attributes"]["gateway"]["source_path_hash"] = "<varies>"
-    for column in ("message_created_at", "conversation_started_at"):
-        if golden[column] == "<varies>":
-            row[column] = "<varies>"
-    if golden["message_created_at"] == "<varies>":  # the day of the import, then
-        row["date"] = golden["date"]
-    return row
-
-
-@pytest.mark.parametrize("corpus", ["claude-a", "claude-edge", "codex-a", "codex-edge"])
-def test_golden_transcripts_make_the_golden_rows(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    golden = [json.loads(row) for row in (DATA / corpus / "rows.jsonl").read_text().splitlines()]
-    printed = json.loads((DATA / corpus / "backfill.json").read_text())
-    env = environ(tmp_path, DATA / corpus / "home")
-    write_config(tmp_path, json.dumps(CONFIG))
-
-    for attempt in ("first", "second"):
-        assert backfill.main([corpus.split("-", maxsplit=1)[0], SINCE, "--json"], env) == 0
-        document = json.loads(capsys.readouterr().out)
-        assert document["providers"] == printed[attempt]["providers"]
-        assert document["dry_run"] is False
-
-    rows = {row["part_id"]: row for row in stored(env, capsys)}
-    assert len(rows) == len(golden)
-    for row in golden:
-        assert without_varying(rows[row["part_id"]], row) == row
-
-
-# --- runs ---------------------------------------------------------------------------------------
-
 
 def test_a_run_in_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Import 8."""
+    """import 8: appended and at once to be queried; there is no spool to be flushed."""
     write_transcript(tmp_path, line(1), line(2))
     write_config(tmp_path, json.dumps(CONFIG))
     env = environ(tmp_path, HYP_RUN_ID="run-1", DEV_RUN_ID="not-this")
@@ -89,7 +51,7 @@ def test_a_run_in_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_only_new_lines_of_a_grown_transcript_are_added(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Import 44."""
+    """import 44."""
     env = environ(tmp_path)
     write_transcript(tmp_path, line(1))
     assert backfill.main(["claude", SINCE], env) == 0
@@ -104,7 +66,7 @@ def test_only_new_lines_of_a_grown_transcript_are_added(
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Import 9."""
+    """import 9."""
     write_transcript(tmp_path, line(1))
 
     assert backfill.main(["claude", SINCE, "--dry-run"], environ(tmp_path, DEV_RUN_ID="d")) == 0
@@ -135,7 +97,7 @@ def test_the_window_is_the_retention_unless_it_is_given(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Import 7."""
+    """import 7."""
     write_transcript(tmp_path, {**line(1), "timestamp": "2000-06-01T00:00:00Z"})
     retention = {"cache": {"retention": {"default_days": default_days}}}
     write_config(tmp_path, json.dumps({**CONFIG, **({"query": retention} if default_days else {})}))
@@ -166,7 +128,7 @@ def test_a_broken_config_stops_only_a_run_that_needs_it(
 def test_a_provider_that_fails_does_not_stop_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Import 10."""
+    """import 10: here one part expands all items, so that only the dataset can be unknown."""
     stranger = FakeProvider("stranger")
     stranger.datasets = ("other",)
     providers = (fake("bad", RuntimeError("boom\n  twice")), fake("good"), stranger)
@@ -246,7 +208,7 @@ def test_the_config_folder_of_the_client_is_read(
 def test_a_home_without_transcripts_is_fine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Import 23."""
+    """import 23."""
     assert backfill.main(["claude", "--json"], environ(tmp_path)) == 0
     assert json.loads(capsys.readouterr().out)["providers"][0]["items_seen"] == 0
     assert not HypHome(tmp_path / "hyp").lake_dir.exists()

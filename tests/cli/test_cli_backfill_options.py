@@ -54,20 +54,20 @@ if TYPE_CHECKING:
 def test_wrong_arguments_are_one_line_and_exit_2(
     argv: list[str], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Import 1, 2, 4."""
+    """import 1, 2, 4."""
     assert backfill.main(argv, environ(tmp_path)) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"hyp backfill: {reason}\n")
 
 
 def test_help_is_the_usage_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Import 2."""
+    """import 2."""
     assert backfill.main(["--help"], environ(tmp_path)) == 2
     assert capsys.readouterr().err.startswith("hyp backfill: usage: hyp backfill [provider...]")
 
 
 def test_options() -> None:
-    """Import 1, 3, 4."""
+    """import 1, 3, 4."""
     day = parse_time_ms("2026-01-01")
     assert parse_options([]) == Options()
     assert parse_options(["--since", "2026-01-01", "a", "--until=2026-01-01", "--json", "b"]) == (
@@ -83,7 +83,7 @@ def test_options() -> None:
 
 
 def test_selection() -> None:
-    """Import 5, 6."""
+    """import 5, 6."""
     available = [fake("claude"), fake("codex")]
     plugins = [
         PluginEntry("@x/claude", enabled=False),
@@ -139,7 +139,7 @@ def test_the_plan_in_text_and_json(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_unknown_names_stop_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Import 11."""
+    """import 11."""
     write_transcript(tmp_path, line(1))
     assert backfill.main(["ghost", "claude", "b"], environ(tmp_path)) == 1
     captured = capsys.readouterr()

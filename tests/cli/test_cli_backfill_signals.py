@@ -141,6 +141,7 @@ def test_a_killed_import_is_made_whole_by_the_next(
 def test_an_import_that_is_told_to_stop_ends_between_two_commits(
     number: signal.Signals, code: int, tmp_path: Path, transcripts: Path, total: int
 ) -> None:
+    """import 25: what aborts an import here is a signal, and no session is read after it."""
     machine = Machine(tmp_path, transcripts)
     with machine.child() as process:
         wait_until(lambda: machine.commits() >= 2, process)

@@ -111,9 +111,9 @@ def test_deep_nesting_is_counted_and_not_fatal(tmp_path: Path) -> None:
     def nested(depth: int) -> bytes:
         return b'{"message":{"content":' + b"[" * depth + b"]" * depth + b"}}"
 
-    ragged = nested(600).replace(b"{", b'{"uuid":"\\ud800",', 1)
+    ragged = nested(300).replace(b"{", b'{"uuid":"\\ud800",', 1)
     path = write(
-        tmp_path / "t.jsonl", nested(400), nested(600), ragged, nested(200_000), b'{"uuid":"1"}'
+        tmp_path / "t.jsonl", nested(200), nested(300), ragged, nested(200_000), b'{"uuid":"1"}'
     )
     findings = Findings()
 
@@ -177,7 +177,7 @@ def test_folders_are_walked_in_order_and_only_regular_files_count(tmp_path: Path
 def test_a_missing_root_is_nothing_and_an_unreadable_folder_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Import 23."""
+    """import 23."""
     write(tmp_path / "a" / "1.jsonl", b"")
     write(tmp_path / "closed" / "2.jsonl", b"")
     findings = Findings()
@@ -205,6 +205,9 @@ def test_the_config_folder_decides_the_root_and_then_the_home() -> None:
         "/h/.claude/projects"
     )
     assert _discover.projects_root({"HOME": "/h", "CLAUDE_CONFIG_DIR": "/c"}) == Path("/c/projects")
+    for named, root in (("~", "/h/projects"), ("~/c", "/h/c/projects"), ("~x", "~x/projects")):
+        environ = {"HOME": "/h", "CLAUDE_CONFIG_DIR": named}
+        assert _discover.projects_root(environ) == Path(root)
 
 
 def test_sidecars_name_the_call_and_bad_ones_are_left_out(tmp_path: Path) -> None:

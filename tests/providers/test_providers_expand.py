@@ -35,7 +35,7 @@ def blocks(*content: Any) -> list[Row]:
 
 
 def test_every_block_is_a_row() -> None:
-    """Import 12."""
+    """import 12."""
     found = rows(
         Message(role="user", content="hello", message_id="u"),
         Message(
@@ -60,12 +60,12 @@ def test_every_block_is_a_row() -> None:
     "fields", [{"provider": None}, {"provider": ""}, {"session_id": None}, {"session_id": ""}]
 )
 def test_without_provider_or_session_there_are_no_rows(fields: dict[str, Any]) -> None:
-    """Import 41."""
+    """import 41."""
     assert rows(Message(role="user", content="x"), **fields) == []
 
 
 def test_the_path_is_only_there_as_a_hash() -> None:
-    """Import 42."""
+    """import 42."""
     [row] = rows(Message(role="user", content="x"))
     gateway = json.loads(row.attributes)["gateway"]
 
@@ -74,14 +74,14 @@ def test_the_path_is_only_there_as_a_hash() -> None:
 
 
 def test_rows_have_the_56_columns() -> None:
-    """Import 43."""
+    """import 43."""
     assert len(ROW_COLUMNS) == 56
     assert ROW_COLUMNS[0] == "gateway_id"
     assert ROW_COLUMNS[-1] == "date"
 
 
 def test_a_message_without_id_is_named_by_what_it_says() -> None:
-    """Import 40."""
+    """import 40."""
     [first, second] = rows(
         Message(role="user", content="no uuid"),
         Message(

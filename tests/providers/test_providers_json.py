@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +17,12 @@ from hypactors.providers._json import (
     decode_lenient,
     is_too_deep,
     scrub,
+    stringified,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -74,6 +79,63 @@ def test_canonical_json_is_the_same_value_and_does_not_depend_on_key_order(value
     assert json.loads(canonical(value)) == value
     assert canonical(_reversed(value)) == canonical(value)
     assert json.loads(to_json(value)) == value
+
+
+JS_NUMBER = re.compile(
+    r"-?(?:0|[1-9]\d{0,20})(?:\.\d*[1-9])?|-?[1-9](?:\.\d*[1-9])?e(?:-(?:[7-9]|[1-9]\d+)|\+\d\d+)"
+)
+
+
+@settings(max_examples=300)
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**22), 10**22))
+def test_a_number_is_printed_as_the_shortest_of_its_double(value: float) -> None:
+    printed = canonical(value)
+
+    assert JS_NUMBER.fullmatch(printed)
+    assert float(printed) == float(value)
+    digits = len(re.sub(r"e.*|[-.]", "", printed).strip("0"))
+    assert digits <= len(re.sub(r"e.*|[-.]", "", repr(float(value))).strip("0"))
+    assert stringified(value) == printed
+
+
+KEYS = st.text(max_size=2) | st.integers(0, 30).map(str) | st.sampled_from(["01", "4294967295"])
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(KEYS, st.none(), max_size=8))
+def test_keys_come_in_the_order_of_a_javascript_object(value: dict[str, None]) -> None:
+    def is_index(key: str) -> bool:
+        return key in {str(number) for number in range(31)}
+
+    indexes = sorted(filter(is_index, value), key=int)
+    others = [key for key in value if not is_index(key)]
+    by_units = sorted(others, key=lambda key: key.encode("utf-16-be"))
+
+    assert list(json.loads(stringified(value))) == indexes + others
+    assert list(json.loads(canonical(value))) == indexes + by_units
+
+
+@settings(max_examples=100)
+@given(st.text(st.characters(codec=None)))
+def test_a_text_is_well_formed_however_it_was_cut(text: str) -> None:
+    """Lone halves of pairs are escaped; what is printed can be written to a file."""
+    printed = stringified(text)
+
+    assert json.loads(printed.encode()) == text
+    assert canonical(text) == printed
+    assert scrub(text).encode().decode().count("\ufffd") >= len(re.findall("[\ud800-\udfff]", text))
+
+
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"k": value}])
+def test_what_is_not_too_deep_is_printed(wrap: Callable[[Any], Any]) -> None:
+    """Python allows a thousand frames, and counts some calls as two."""
+    value: Any = 1.0
+    for _ in range(MAX_DEPTH - 1):
+        value = wrap(value)
+
+    assert not is_too_deep(value)
+    assert canonical(value) == stringified(value) == to_json(value)
+    assert scrub(value) == value
 
 
 def _reversed(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -65,6 +65,36 @@ def test_a_time_survives_being_written(moment: datetime) -> None:
 
     assert parsed is not None
     assert iso_of(parsed) == text.replace("+00:00", "Z")
+
+
+@settings(max_examples=200)
+@given(
+    st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31)),  # noqa: DTZ001 - the offset comes next
+    st.integers(-23 * 60 - 59, 23 * 60 + 59),
+    st.integers(0, 9),
+    st.sampled_from("T "),
+)
+def test_a_time_is_read_to_the_millisecond_wherever_it_was_written(
+    local: datetime, offset: int, digits: int, separator: str
+) -> None:
+    fraction = f"{local.microsecond:06d}000"[:digits]
+    sign, (hours, minutes) = "+-"[offset < 0], divmod(abs(offset), 60)
+    text = local.replace(microsecond=0).isoformat(separator)
+    text += f".{fraction}" * bool(digits) + f"{sign}{hours:02d}:{minutes:02d}"
+
+    moment = local.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=offset)))
+    seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
+    assert parse_time_ms(text) == seconds * 1000 + int(f"{fraction}000"[:3])
+
+
+@settings(max_examples=200)
+@given(st.text("0123456789-:TZ+. W", max_size=26) | st.integers() | st.floats())
+def test_any_value_is_a_time_that_can_be_stored_or_none(value: Any) -> None:
+    moment = parse_time_ms(value)
+
+    if moment is not None:
+        assert day_of(moment) == iso_of(moment)[:10]
+        assert parse_time_ms(iso_of(moment)) == moment
 
 
 def test_both_ends_of_a_window_belong_to_it() -> None:

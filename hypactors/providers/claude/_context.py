@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypactors.providers._blocks import text_or_none
+from hypactors.providers._json import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def read_context(path: Path) -> tuple[ContextRecord, ...]:
 
 def _record(data: bytes) -> ContextRecord | None:
     try:
-        value: Any = json.loads(data)
+        value: Any = scrub(json.loads(data))
     except (ValueError, RecursionError):
         return None
     session_id = text_or_none(value.get("session_id")) if isinstance(value, dict) else None

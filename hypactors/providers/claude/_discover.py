@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypactors.paths import user_home
 from hypactors.providers._blocks import text_or_none
+from hypactors.providers._json import scrub
+from hypactors.providers.files import configured_folder, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 _SIDECAR = re.compile(r"agent-(.+)\.meta\.json")
 # A sidecar holds three short strings; what is larger is something else.
@@ -20,9 +21,7 @@ _MAX_SIDECAR_BYTES = 1 << 20
 
 def projects_root(environ: Mapping[str, str]) -> Path:
     """Return the folder of transcripts: ``CLAUDE_CONFIG_DIR`` decides, then the home."""
-    configured = environ.get("CLAUDE_CONFIG_DIR")
-    base = Path(configured).expanduser() if configured else user_home(environ) / ".claude"
-    return base / "projects"
+    return configured_folder(environ, "CLAUDE_CONFIG_DIR", ".claude") / "projects"
 
 
 def spawning_calls(files: Iterable[Path]) -> dict[str, str]:
@@ -36,11 +35,11 @@ def spawning_calls(files: Iterable[Path]) -> dict[str, str]:
         if match is None:
             continue
         try:
-            with path.open("rb") as stream:
+            with open_regular(path) as stream:
                 sidecar = json.loads(stream.read(_MAX_SIDECAR_BYTES))
         except (OSError, ValueError, RecursionError):
             continue
         call = text_or_none(sidecar.get("toolUseId")) if isinstance(sidecar, dict) else None
         if call is not None:
-            calls[match[1]] = call
+            calls[match[1]] = scrub(call)
     return calls

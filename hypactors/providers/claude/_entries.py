@@ -8,7 +8,7 @@ import msgspec
 
 from hypactors.providers._blocks import blocks_of, text_or_none
 from hypactors.providers._protocol import Message
-from hypactors.providers._time import iso_of
+from hypactors.providers._time import is_usual, iso_of
 from hypactors.providers.claude._lines import RaggedLine
 from hypactors.providers.claude._usage import usage_of
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hypactors.providers.claude._lines import Line
 
 SYNTHETIC_MODEL = "<synthetic>"
-_ISO_LENGTH = len("2026-01-02T03:04:05.678Z")
 
 
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -141,7 +140,7 @@ def _raw_frame(
     stamp = line.timestamp
     if moment is None:
         stamp = None
-    elif not isinstance(stamp, str) or len(stamp) != _ISO_LENGTH or stamp[-1] != "Z":
+    elif not isinstance(stamp, str) or not is_usual(stamp):
         stamp = iso_of(moment)
     printed = _print_frame(
         Frame(

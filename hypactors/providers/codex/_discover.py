@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypactors.paths import user_home
 from hypactors.providers._protocol import Notice
-from hypactors.providers.files import walk
+from hypactors.providers.files import configured_folder, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from hypactors.providers._findings import Findings
 
@@ -26,9 +26,7 @@ _UNSUPPORTED = (
 
 def sessions_root(environ: Mapping[str, str]) -> Path:
     """Return the folder of rollouts: ``CODEX_HOME`` decides, then the home."""
-    configured = environ.get("CODEX_HOME")
-    base = Path(configured).expanduser() if configured else user_home(environ) / ".codex"
-    return base / "sessions"
+    return configured_folder(environ, "CODEX_HOME", ".codex") / "sessions"
 
 
 def rollouts(root: Path, findings: Findings) -> list[Path]:
@@ -47,7 +45,7 @@ def unsupported_locations(environ: Mapping[str, str]) -> Iterator[Notice]:
     """Yield a notice for each place whose history cannot be read."""
     home = user_home(environ)
     for place, kind in _UNSUPPORTED:
-        if (home / place).is_dir():
+        if os.path.isdir(home / place):  # noqa: PTH112 - never raises
             attributes = {"client_name": "codex", "location_kind": kind, "path": str(home / place)}
             if kind == _DESKTOP:
                 attributes["covered_by"] = "gateway_live,codex_sessions_rollout"

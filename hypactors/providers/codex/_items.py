@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypactors.providers._blocks import text_or_none
-from hypactors.providers._json import scrub, to_json
+from hypactors.providers._json import stringified
 from hypactors.providers.codex._records import decode
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def item_of(payload: Mapping[str, Any]) -> Item | None:
 
 
 def _texts(content: Any) -> Iterator[str]:
-    for element in content if isinstance(content, list) else [content]:
+    if not isinstance(content, list):
+        content = [content] if isinstance(content, str) else []
+    for element in content:
         text = text_or_none(element)
         if isinstance(element, dict):
             found = (text_or_none(element.get(key)) for key in _TEXT_KEYS)
@@ -76,7 +78,7 @@ def _parsed(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     try:
-        return decode(given.encode("utf-8", "surrogatepass"))
+        return decode(given)
     except ValueError:
         return given
 
@@ -99,7 +101,7 @@ def _output_text(output: Any) -> str:
         text = next(filter(None, found), None)
         if text is not None:
             return text
-    return to_json(scrub(output))
+    return stringified(output)
 
 
 def _reasoning(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import operator
 import os
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -57,8 +59,7 @@ class Rollout:
         # What is wrong with a line is counted once, however often it is read.
         findings = self._findings if self._is_first_time else type(self._findings)()
         self._is_first_time = False
-        self._stream.seek(0)
-        for _, data in lines_of(self._stream, self._size, self._name, findings):
+        for data in self._lines(findings):
             try:
                 record = parse_record(data)
             except ValueError:
@@ -67,19 +68,27 @@ class Rollout:
             if record is not None and isinstance(record.payload, dict):
                 yield record
 
+    def _lines(self, findings: Findings) -> Iterator[bytes]:
+        """Yield every line. An error midway ends the file after what was read."""
+        try:
+            self._stream.seek(0)
+            # Nothing here holds on to a line: it may be a large part of all there is.
+            lines = lines_of(self._stream, self._size, self._name, findings)
+            yield from map(operator.itemgetter(1), lines)
+        except OSError as error:
+            # Told however often it happens: such a file is not taken as read.
+            reason = error.strerror or str(error)
+            self._findings.add(Finding.UNREADABLE_FILE, self._name, reason)
+
     def _read_legacy(self) -> LegacyDocument | None:
         """Return the document if the whole file is one: that is how early versions wrote them."""
-        self._stream.seek(0)
-        start = self._stream.read(1 << 16).lstrip()
-        if not start.startswith(b"{"):
+        lines = self._lines(type(self._findings)())
+        first = next(lines, b"")
+        if not first.lstrip().startswith(b"{"):
             return None
-        first_line, newline, _ = start.partition(b"\n")
-        if newline and _is_json(first_line):
-            self._stream.seek(0)
-            lines = lines_of(self._stream, self._size, self._name, type(self._findings)())
-            next(lines, None)
-            if next(lines, None) is not None:
-                return None  # a second line: no single document
+        if _is_json(first) and next(lines, None) is not None:
+            return None  # a second line: no single document
+        del first
         if self._size > MAX_LINE_BYTES:
             return None
         self._stream.seek(0)
@@ -116,7 +125,8 @@ def parse_record(data: bytes) -> Record | None:
     try:
         record = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = decode(data)
+        # To the other client a byte order mark is white space.
+        value = decode(data.removeprefix(codecs.BOM_UTF8))
         if not isinstance(value, dict):
             return None
         return Record(value.get("timestamp"), value.get("type"), value.get("payload"))
@@ -124,19 +134,24 @@ def parse_record(data: bytes) -> Record | None:
     return record
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes | str) -> Any:
     """Decode JSON as the other client would. Raises ``ValueError``, also for what is too deep."""
     try:
         value = _decode_any(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         value = decode_lenient(data)
     _refuse_deep(data, value)
     return value
 
 
-def _refuse_deep(data: bytes, value: Any) -> None:
+def _refuse_deep(data: bytes | str, value: Any) -> None:
     # Each level costs a bracket, so that only what has many is looked at.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and is_too_deep(value):
+    opened = (
+        data.count("[") + data.count("{")
+        if isinstance(data, str)
+        else data.count(b"[") + data.count(b"{")
+    )
+    if opened > MAX_DEPTH and is_too_deep(value):
         raise ValueError("nested too deeply")
 
 

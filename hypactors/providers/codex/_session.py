@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from hypactors.providers.codex._items import item_of
 from hypactors.providers.codex._usage import usage_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hypactors.providers._protocol import Window
@@ -59,9 +60,7 @@ class Header:
 
 def folder_or_none(value: Any) -> str | None:
     """Return a folder as it was written, if it says where it is: not blank, not relative."""
-    text = text_or_none(value)
-    if text is None or not text.strip():
-        return None
+    text = text_or_none(value) or ""
     is_absolute = text.startswith("/") or re.match(r"[A-Za-z]:[\\/]|\\\\", text) is not None
     return text if is_absolute else None
 
@@ -75,8 +74,7 @@ def exchange_of(rollout: Rollout, path: Path, window: Window) -> Exchange | None
             header.has_native_id = header.has_native_id or item.native_id is not None
     if not header.has_message:
         return None
-    found = _UUID.search(path.name)
-    thread = header.text("id") or (found[0] if found else path.stem)
+    thread = header.text("id") or _thread_in(path)
     thread_source = header.text("thread_source")
     git = header.meta.get("git")
     git = git if isinstance(git, dict) else {}
@@ -128,20 +126,37 @@ def exchange_of(rollout: Rollout, path: Path, window: Window) -> Exchange | None
     )
 
 
+def _thread_in(path: Path) -> str:
+    """Return the id in a file's name, else the name; it need not be text."""
+    found = _UUID.search(path.name)
+    return found[0] if found else os.fsencode(path.stem).decode("utf-8", "replace")
+
+
 def _messages(rollout: Rollout, window: Window) -> Iterator[Message]:
-    """Yield the messages; those of a turn wait for its end, which tells what it has used."""
-    turn: list[tuple[Item, int | None]] = []
+    """Yield the messages; one that may carry the usage of its turn waits until that is told.
+
+    Of a turn, the last such message carries it: the next one says that this was not the last.
+    """
+    waiting: list[tuple[Item, int | None]] = []
     for item, moment, usage in _entries(rollout, Header(), window):
-        if item is not None:
-            turn.append((item, moment))
+        if item is None or item.may_carry_usage:
+            yield from _told(waiting, usage)
+            waiting = []
+        if item is None:
             continue
-        carriers = [index for index, (each, _) in enumerate(turn) if each.may_carry_usage]
-        carrier = carriers[-1] if carriers else None
-        for index, (each, when) in enumerate(turn):
-            yield _message(each, when, usage if index == carrier else None)
-        turn = []
-    for each, when in turn:
-        yield _message(each, when, None)
+        if waiting or item.may_carry_usage:
+            waiting.append((item, moment))
+        else:
+            yield _message(item, moment, None)
+    yield from _told(waiting, None)
+
+
+def _told(
+    waiting: Sequence[tuple[Item, int | None]], usage: dict[str, Any] | None
+) -> Iterator[Message]:
+    """Yield what waited; the first of it is what may carry the usage."""
+    for index, (item, moment) in enumerate(waiting):
+        yield _message(item, moment, None if index else usage)
 
 
 def _message(item: Item, moment: int | None, usage: dict[str, Any] | None) -> Message:

@@ -38,15 +38,14 @@ def usage_of(payload: Any) -> dict[str, Any] | None:
 
 def _number(value: Any) -> float | None:
     """Read a count; a text that holds a number is one too."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, str):
-        try:
-            value = float(value.strip())
-        except ValueError:
-            return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return int(value) if value.is_integer() else value
-    return None
+    if isinstance(value, str) and not (value.isascii() and "_" not in value):
+        return None  # Python reads more numbers than there are
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() else number
