@@ -35,7 +35,7 @@ LAYERS = (
     {"config"},
     {"central"},
     {"actions", "processes", "providers", "cache", "forward"},
-    {"status", "observability", "service", "central.server", "importing", "sql"},
+    {"status", "observability", "logs", "service", "central.server", "importing", "sql"},
     {"actors"},
     {"cli"},
     {"__main__"},

@@ -30,12 +30,13 @@ class Stream:
         """Yield its files from the newest to the oldest."""
         yield self.path
         number = 1
-        while self.rotates:
-            part = self.path.with_name(f"{self.path.name}.{number}")
-            if not part.exists():
-                return
-            yield part
+        # While files are renamed one of them may be missing, so the next is asked for too.
+        while self.rotates and (self._part(number).exists() or self._part(number + 1).exists()):
+            yield self._part(number)
             number += 1
+
+    def _part(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}")
 
 
 class LogFiles:

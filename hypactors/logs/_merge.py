@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from itertools import islice, takewhile
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hypactors.logs._files import newest_lines
@@ -28,15 +28,17 @@ def newest(
 
     Only as much of the files is read as that takes.
     """
-    by_stream = (
-        filter(None, map(parse_line, newest_lines(stream, until.get(stream.path))))
-        for stream in streams
-    )
-    since = wanted.since
-    if since is not None:
-        by_stream = (takewhile(lambda line: line.ts >= since, lines) for lines in by_stream)
+    by_stream = (_lines(stream, until.get(stream.path), wanted.since) for stream in streams)
     merged: Iterator[LogLine] = heapq.merge(*by_stream, key=lambda line: line.ts, reverse=True)
     return list(islice(filter(wanted.keeps, merged), most))[::-1]
+
+
+def _lines(stream: Stream, until: Position | None, since: str | None) -> Iterator[LogLine]:
+    """Yield the lines of one stream from the last to the first; older ones than wanted end it."""
+    for line in filter(None, map(parse_line, newest_lines(stream, until))):
+        if since is not None and line.ts < since:
+            return
+        yield line
 
 
 def oldest_first(lines: Iterable[LogLine]) -> list[LogLine]:

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from tests.actors.stage import Stage
 
 PERFORM = Perform(
-    "backfill", DesiredAction(KEY, {"provider": "claude", "plugin": KEY}), "confirm-edge", 3
+    "backfill",
+    DesiredAction(KEY, {"provider": "claude", "plugin": KEY}),
+    "confirm-edge",
+    3,
+    "pass-1",
 )
 OK = b'{"providers": [{"status": "ok", "rows_written": 7}]}'
 

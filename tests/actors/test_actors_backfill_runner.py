@@ -47,6 +47,7 @@ def test_the_run_is_on_disk_before_anything_is_started(
             "hyp_plugin": KEY,
             "run_id": folder.run_id,
             "since": None,
+            "pass_id": "pass-1",
         }
     ]
 

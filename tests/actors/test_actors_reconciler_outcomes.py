@@ -53,6 +53,7 @@ def test_a_wanted_import_is_performed_recorded_and_left_alone_from_then_on(
         DesiredAction(KEY, {"provider": "claude", "plugin": KEY}),
         reason="confirm-edge",
         attempt=1,
+        pass_id="pass-2026-06-25T00:00:00.000Z-1",
     )
     assert (stage.markers(), stage.settled_so_far()) == ({}, [])
     finish(stage)

@@ -68,6 +68,7 @@ def test_an_edge_is_one_pass_and_the_next_edge_another(stage: Stage) -> None:
         "log_level": "info",
         "hyp_reason": "confirm-edge",
         "results": 0,
+        "pass_id": "pass-2026-06-25T00:00:00.000Z-2",
     }
 
 
