@@ -6,7 +6,7 @@ Loads pyarrow and pyiceberg: only children and ``hyp query`` / ``hyp backfill`` 
 
 from hypactors.cache._export import CacheEnd, ExportedRow, cache_end, export_rows
 from hypactors.cache._maintenance import Maintained, maintain
-from hypactors.cache._plan import planned_files, remember_files
+from hypactors.cache._plan import planned_files, remember_files, shared_rows
 from hypactors.cache._writer import Committed, MessageWriter
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "maintain",
     "planned_files",
     "remember_files",
+    "shared_rows",
 ]

@@ -6,12 +6,16 @@ import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+import pyarrow.dataset as ds
+from pyiceberg.io.pyarrow import PyArrowFileIO
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypactors.cache._catalog import open_for_reading
+from hypactors.cache._schema import arrow_schema
 from hypactors.lake import keep_plan
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyiceberg.table import Table
 
     from hypactors.lake import Lake
@@ -33,6 +37,24 @@ def remember_files(lake: Lake) -> None:
             table = _table(lake)
             if table is not None:
                 keep_plan(lake.folder, table.metadata_location, _files(table))
+
+
+def shared_rows(lake: Lake) -> ds.Dataset | pa.Table | None:
+    """Return the rows of a table in a catalogue that others share; None when there is none.
+
+    They are read from wherever the catalogue keeps them, as far as a query asks for them. Raises
+    ``OSError`` when the catalogue cannot be read.
+    """
+    table = _table(lake)
+    if table is None:
+        return None
+    tasks = list(table.scan().plan_files())
+    if not isinstance(table.io, PyArrowFileIO) or any(task.delete_files for task in tasks):
+        return table.scan().to_arrow()  # another program has marked rows as deleted
+    scheme, place, _ = PyArrowFileIO.parse_location(table.location())
+    paths = [PyArrowFileIO.parse_location(task.file.file_path)[2] for task in tasks]
+    system = table.io.fs_by_scheme(scheme, place)
+    return ds.dataset(paths, arrow_schema(), format="parquet", filesystem=system)
 
 
 def _table(lake: Lake) -> Table | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hypactors.central.server._store import Store
-from hypactors.errors import HypError
 from hypactors.files import ensure_private_dir
 from hypactors.lake import Lake
 
@@ -34,15 +32,5 @@ class Place:
 
     def lake(self) -> Lake:
         """Return where the rows go. Raises ``HypError`` when the catalogue's file is wrong."""
-        return Lake(self.folder / "lake", self._properties())
-
-    def _properties(self) -> dict[str, str]:
-        if self.catalog is None:
-            return {}
-        try:
-            properties = tomllib.loads(self.catalog.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise HypError(f"{self.catalog}: cannot be read as a catalogue ({error})") from error
-        if not properties or not all(isinstance(value, str) for value in properties.values()):
-            raise HypError(f'{self.catalog}: must hold texts, such as type = "rest"')
-        return properties
+        folder = self.folder / "lake"
+        return Lake(folder) if self.catalog is None else Lake.described_by(self.catalog, folder)
