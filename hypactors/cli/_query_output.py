@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import unicodedata
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from hypactors.clock import iso_ms
@@ -86,6 +89,25 @@ def json_lines(
         yield start + json.dumps(document, ensure_ascii=False, allow_nan=False)
         start = ","
     yield "[]" if start == "[" else "]"
+
+
+def csv_lines(columns: Sequence[tuple[str, str]], rows: Iterable[tuple[Any, ...]]) -> Iterator[str]:
+    """Yield a header and a record a row (RFC 4180); null is an empty field, JSON is its text."""
+    kinds = [kind for _, kind in columns]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="")
+    for record in chain(
+        [unique_names(columns)],
+        ([_field(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in rows),
+    ):
+        writer.writerow(record)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _field(value: Any, kind: str) -> str:
+    return "" if value is None else _text(value, kind)
 
 
 def table_lines(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 from hypactors.dataset import COLUMNS, DATASET
 from hypactors.errors import HypError
 from hypactors.lake import ReadersLock, kept_plan, metadata_location
+from hypactors.sql._errors import one_line
 from hypactors.sql._readonly import require_reading
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 JSON_TYPE = "JSON"
 
-_SQL_TYPES = {
+SQL_TYPES = {
     "string": "VARCHAR",
     "json": JSON_TYPE,
     "int": "INTEGER",
@@ -35,7 +35,6 @@ _SQL_TYPES = {
     "boolean": "BOOLEAN",
 }
 _SHARED = "_hyp_shared_rows"
-_POSITION = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,14 @@ def opened(lake: Lake, *, timeout_s: float | None = None) -> Iterator[OpenCache]
             timer = threading.Timer(timeout_s, cache.interrupt)
             timer.daemon = True
             timer.start()
-            stack.callback(timer.cancel)
+            stack.callback(_end, timer)
         yield cache
+
+
+def _end(timer: threading.Timer) -> None:
+    # A thread that still ends when the interpreter does takes it down with it.
+    timer.cancel()
+    timer.join()
 
 
 class OpenCache:
@@ -155,7 +160,7 @@ class OpenCache:
             # By the Arrow interface: its methods have other names in other DuckDB releases.
             return columns, pa.RecordBatchReader.from_stream(relation)
         except duckdb.Error as error:
-            raise self._failed(error) from error
+            raise self._failed(error, sql) from error
 
     def all(self, sql: str) -> list[tuple[Any, ...]]:
         """Return every row of a statement of ours."""
@@ -185,13 +190,13 @@ class OpenCache:
         except (duckdb.Error, OSError, ValueError) as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: Exception) -> HypError:
+    def _failed(self, error: Exception, sql: str = "") -> HypError:
         if self._is_over_time:
             return HypError(
                 f"it took longer than {self._timeout_s:g} s and was ended;"
                 " --timeout S gives it more"
             )
-        return HypError(one_line(str(error)))
+        return HypError(one_line(str(error), sql))
 
 
 def _files(lake: Lake) -> list[str] | None:
@@ -257,10 +262,10 @@ def _locked(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
 
 def _view(source: str | None) -> str:
     if source is None:
-        values = [f"NULL::{_SQL_TYPES[column.kind]}" for column in COLUMNS]
+        values = [f"NULL::{SQL_TYPES[column.kind]}" for column in COLUMNS]
         tail = "WHERE false"
     else:
-        values = [f'"{column.name}"::{_SQL_TYPES[column.kind]}' for column in COLUMNS]
+        values = [f'"{column.name}"::{SQL_TYPES[column.kind]}' for column in COLUMNS]
         tail = f"FROM {source}"
     selected = ", ".join(
         f'{value} AS "{column.name}"' for value, column in zip(values, COLUMNS, strict=True)
@@ -275,19 +280,10 @@ def _parquet(files: Sequence[str]) -> str:
     )
 
 
+def iso_text(moment: str) -> str:
+    """Return the SQL for an expression's time, a timestamp in UTC, as ISO-8601 text."""
+    return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%gZ')"
+
+
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def one_line(message: str) -> str:
-    """Return DuckDB's message as one line, its drawing of the position put into words."""
-    match = _POSITION.search(message)
-    if match is None:
-        return " ".join(message.split())
-    text = " ".join(message[: match.start()].split())
-    lines = message[match.start() :].split("\n")
-    caret = lines[1].find("^") if len(lines) > 1 else -1
-    # A long line is drawn cut, and then the caret tells nothing.
-    if caret < 0 or lines[0][len(match[0]) :].startswith("..."):
-        return f"{text} (line {match[1]})"
-    return f"{text} (line {match[1]}, column {caret - len(match[0]) + 1})"
