@@ -6,6 +6,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from pykka import ActorDeadError, Timeout
 
 from hypactors.actions import Unit
@@ -85,6 +86,17 @@ def operations(
             live=live,
         )
 
+    def metrics(_args: Mapping[str, Any]) -> object:
+        process = psutil.Process()
+        with process.oneshot():
+            times = process.cpu_times()
+            told = {
+                "rss_bytes": process.memory_info().rss,
+                "threads": process.num_threads(),
+                "cpu_s": times.user + times.system,
+            }
+        return {"report": report(), "process": told}
+
     def stop_daemon(args: Mapping[str, Any]) -> object:
         stop(args.get("now") is True)
         return {
@@ -106,6 +118,7 @@ def operations(
     return {
         "ping": ping,
         "status": status,
+        "metrics": metrics,
         "stop": stop_daemon,
         "reload": reload_config,
         **_on_actions(system, report),

@@ -21,6 +21,7 @@ commands:
   query      ask the local cache with SQL
   logs       what the daemon and its children logged
   config     show the config that is in force, or check a document
+  metrics    what the daemon does, as Prometheus reads it
   join       enrol this machine with a central server
   leave      take this machine out of its fleet
   sync       what would leave this machine for the server, and let it go
@@ -43,6 +44,7 @@ COMMANDS = (
     "leave",
     "logs",
     "maintain",
+    "metrics",
     "query",
     "status",
     "sync",
