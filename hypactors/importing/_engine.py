@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from hypactors.providers import Provider, Scan, Window
 
 # A commit costs some 60 ms and a file for each month and client.
-COMMIT_ROWS = 20_000
-COMMIT_BYTES = 16 * 1024 * 1024
+COMMIT_ROWS = 25_000
+COMMIT_BYTES = 20 * 1024 * 1024
 # A session's number among all: its number in its task, and above it that of the task's first file.
 _ITEM_BITS = 32
 

@@ -45,10 +45,11 @@ _TASK_BYTES = 8 * 1024 * 1024
 _GC_THRESHOLD = 100_000
 _END_TIMEOUT_S = 5.0
 _ROWS_FOLLOW, _NO_ROWS = b"rows", b""
-_AHEAD = 2
+_AHEAD = 6
 _PIPE_BYTES = 1 << 20
 _UNTIL_ROWS = 3
 """The part of the work on a file, one in so many bytes, after which rows begin to come."""
+_PARENTS_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOOK_AGAIN_S = 0.01
 
 Task = tuple[int, int]
@@ -232,7 +233,12 @@ class _Worker:
             _work(reader, sources, tasks, theirs)
 
         process = context.Process(target=run, name="import-worker", daemon=True)
-        process.start()
+        # Until it ignores them, a signal to the group would end it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _PARENTS_SIGNALS)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         return cls(process, ours, tasks)
 
@@ -290,8 +296,9 @@ def _how(exit_code: int | None) -> str:
 def _work(reader: Reader, sources: Sequence[Path], tasks: Sequence[Task], pipe: Connection) -> None:
     """Do the tasks, one after the other, until the parent is gone."""
     # A signal to the group of the import is the parent's to answer.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _PARENTS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PARENTS_SIGNALS)
     gc.set_threshold(_GC_THRESHOLD)
     reader.forget()
     with contextlib.suppress(BrokenPipeError):

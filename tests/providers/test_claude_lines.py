@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypactors.providers import Finding, Findings, files
 from hypactors.providers.claude import _discover
 from hypactors.providers.claude._entries import api_id_of, is_entry, message_of, role_of
-from hypactors.providers.claude._lines import Line, RaggedLine, parse_line
+from hypactors.providers.claude._lines import Line, RaggedLine, parse_head, parse_line
 from hypactors.providers.claude._transcript import Transcript
 
 
@@ -263,3 +263,40 @@ def test_no_object_breaks_an_entry(value: dict[str, Any]) -> None:
     role = role_of(line)
     if role is not None and is_entry(line, role, api_id_of(line)):
         assert message_of(line, role, None, is_usage_carrier=True, calls={}).role == role
+
+
+WHOLE = (
+    b'{"sessionId":"s","type":"user","uuid":"u","timestamp":"2026-01-02T03:04:05.678Z","cwd":"/w",'
+    b'"entrypoint":"cli","version":"2.1","messageId":"m","message":{"role":"user","id":"x",'
+    b'"content":[{"type":"text","text":"hello"}]},"parentUuid":"p"}'
+)
+DRAFTED_FROM = (
+    "session_id", "type", "uuid", "message_id", "timestamp", "cwd", "entrypoint", "version",
+    "claude_version",
+)  # fmt: skip
+
+
+@settings(max_examples=300, derandomize=True)
+@given(
+    at=st.integers(0, len(WHOLE)),
+    cut=st.integers(0, 40),
+    inserted=st.sampled_from([b"", b"null", b"5", b'"', b"[]", b"{}", b"\\ud800", b"\xff", b"NaN"]),
+)
+def test_a_session_is_drafted_from_a_head_as_from_the_whole_line(
+    at: int, cut: int, inserted: bytes
+) -> None:
+    data = WHOLE[:at] + inserted + WHOLE[at + cut :]
+    try:
+        whole = parse_line(data)
+    except ValueError:
+        return  # the second look counts it
+    head = parse_head(data)
+    assert (head is None) == (whole is None)
+    if head is None or whole is None:
+        return
+    assert [getattr(head, key) for key in DRAFTED_FROM] == [
+        getattr(whole, key) for key in DRAFTED_FROM
+    ]
+    assert (role_of(head), api_id_of(head)) == (role_of(whole), api_id_of(whole))
+    role, api_id = role_of(whole), api_id_of(whole)
+    assert is_entry(head, role, api_id) == is_entry(whole, role, api_id)

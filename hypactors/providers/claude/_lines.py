@@ -72,6 +72,57 @@ _TYPES: Mapping[str, type] = {
 }
 
 
+class _MessageHead(msgspec.Struct):
+    role: Any = None
+    id: Any = None
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    """What of a line says to which session it belongs, and where in it."""
+
+    session_id: str | None = None
+    type: str | None = None
+    message: _MessageHead | None = None
+    uuid: str | None = None
+    message_id: str | None = None
+    timestamp: Any = None
+    cwd: str | None = None
+    entrypoint: str | None = None
+    version: str | None = None
+    claude_version: str | None = msgspec.field(default=None, name="claude_version")
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def parse_head(data: bytes) -> Line | None:
+    """Decode as much of a line as its session is drafted from: a fraction of the work.
+
+    For a line that is decoded again as a whole before anything is made of it. None and
+    ``ValueError`` are as with ``parse_line``, but that nothing is too deep yet.
+    """
+    try:
+        head = _decode_head(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return parse_line(data)
+    if not head.uuid:  # then what it says may count
+        return parse_line(data)
+    message = head.message
+    return Line(
+        head.session_id,
+        head.type,
+        None,
+        None if message is None else {"role": message.role, "id": message.id},
+        head.uuid,
+        head.message_id,
+        head.timestamp,
+        head.cwd,
+        entrypoint=head.entrypoint,
+        version=head.version,
+        claude_version=head.claude_version,
+    )
+
+
 def parse_line(data: bytes) -> Line | None:
     """Decode one line; None when it is JSON but no object. Raises ``ValueError``."""
     try:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from hypactors.providers._findings import Finding
-from hypactors.providers.claude._lines import parse_line
+from hypactors.providers.claude._lines import parse_head, parse_line
 from hypactors.providers.files import lines_of, open_regular
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -64,7 +64,8 @@ class Transcript:
             except OSError as error:
                 self._unreadable(error)
                 return
-            line = self._parsed(data)
+            # A long file is read again, in the order of its sessions.
+            line = self._parsed(data, parse_line if self.is_held else parse_head)
             length = len(data)
             del data  # a line may be a large part of all there is
             if line is None:
@@ -86,11 +87,11 @@ class Transcript:
         except OSError as error:
             self._unreadable(error)
             return None
-        return self._parsed(data)
+        return self._parsed(data, parse_line)
 
-    def _parsed(self, data: bytes) -> Line | None:
+    def _parsed(self, data: bytes, parse: Callable[[bytes], Line | None]) -> Line | None:
         try:
-            return parse_line(data)
+            return parse(data)
         except ValueError:
             self._findings.add(Finding.UNPARSEABLE_LINE, self._name)
             return None
