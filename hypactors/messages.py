@@ -200,6 +200,7 @@ class LinkState:
     url: str
     fleet: str
     gateway_id: str | None = None
+    served_etag: str | None = None
     polled_at: str | None = None
     succeeded_at: str | None = None
     failures: int = 0

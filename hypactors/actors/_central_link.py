@@ -200,6 +200,7 @@ class CentralLink(SupervisedActor):
         return replace(
             self._state,
             gateway_id=report.gateway_id or self._state.gateway_id,
+            served_etag=self._state.served_etag if isinstance(result, PollFailure) else result.etag,
             polled_at=iso_ms(now),
             succeeded_at=self._state.succeeded_at if is_failure else iso_ms(now),
             failures=self._failures,

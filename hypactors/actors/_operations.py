@@ -67,7 +67,7 @@ def operations(
         live = LiveState(
             daemon=describe_daemon(),
             actors=[
-                LiveActor(child.name, _state_of(child), child.restarts)
+                LiveActor(child.name, _state_of(child), child.restarts, child.last_error)
                 for child in system.children()
             ],
             markers=_markers(system).of_fleet(system.config().fleet).as_mapping(),

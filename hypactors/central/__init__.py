@@ -28,6 +28,7 @@ from hypactors.central._reply import LARGEST_BODY, CentralUnreachableError, Repl
 from hypactors.central._seed import seed_document, write_seed
 from hypactors.central._sinks import (
     CENTRAL_PLUGIN,
+    DEFAULT_POLL_S,
     CentralSink,
     SinkFault,
     central_sinks,
@@ -38,6 +39,7 @@ from hypactors.central._urls import endpoint, fleet_of, url_fault
 
 __all__ = [
     "CENTRAL_PLUGIN",
+    "DEFAULT_POLL_S",
     "LADDER_S",
     "LARGEST_BODY",
     "CentralSink",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import read_markers, request_keys
-from hypactors.central import CENTRAL_PLUGIN, central_sinks, link_sink
+from hypactors.central import CENTRAL_PLUGIN, DEFAULT_POLL_S, central_sinks, link_sink
 from hypactors.clock import SystemClock, iso_ms
 from hypactors.config import (
     CATALOGUE,
     BlobSink,
+    active_slot,
     read_control_state,
     resolve_layers,
     retention_days,
@@ -18,8 +20,10 @@ from hypactors.config import (
 )
 from hypactors.forward import read_first_sync_hold, read_sink_status
 from hypactors.processes import find_live_runs
+from hypactors.status._attention import attention
 from hypactors.status._cache_size import measure
 from hypactors.status._client_actions import action_rows
+from hypactors.status._convergence import convergence
 from hypactors.status._daemon import daemon_row
 from hypactors.status._health import diagnose, overall
 from hypactors.status._live import LiveImport
@@ -37,8 +41,9 @@ if TYPE_CHECKING:
         Rollback,
     )
     from hypactors.paths import HypHome
-    from hypactors.status._live import LiveState
+    from hypactors.status._live import LiveActor, LiveState
     from hypactors.status._report import (
+        ActorRow,
         BadEtagRow,
         CacheRow,
         ConfigLayersRow,
@@ -83,7 +88,10 @@ def collect_report(
         marker_problems = [f"{home.marker_file}: {problem}" for problem in recorded.problems]
     diagnostics = diagnose(layers, state, marker_problems)
     document = layers.effective
-    return {
+    now = SystemClock().now()
+    link = _link(live.link) if live and live.link else None
+    remote = _remote_config(home, state)
+    report: Report = {
         "overall": overall(diagnostics),
         "config": _config(layers),
         "active_plugins": _plugins(layers),
@@ -102,7 +110,7 @@ def collect_report(
         "usage_policy": None,
         "first_sync_hold": _hold(home),
         "config_layers": _config_layers(layers),
-        "remote_config": _remote_config(home, state),
+        "remote_config": remote,
         "client_actions": action_rows(
             # With a central layer that cannot be loaded, what the local one asks for stays listed:
             # nobody has said no to it.
@@ -113,25 +121,58 @@ def collect_report(
             markers=markers,
             running=running,
             waiting=live.waiting if live is not None else {},
-            now=SystemClock().now(),
+            now=now,
         ),
         "proxy_trust": None,
         "diagnostics": diagnostics,
-        "actors": [
-            {"name": actor.name, "state": actor.state, "restarts": actor.restarts}
-            for actor in live.actors
-        ]
-        if live
-        else None,
-        "link": _link(live.link) if live and live.link else None,
+        "actors": [_actor(actor) for actor in live.actors] if live else None,
+        "link": link,
         "forwarding": _forwarding(home, layers),
         "source": "daemon" if live else "files",
+        "as_of": iso_ms(now) if live else _newest(home),
+        "convergence": convergence(
+            is_joined=layers.is_joined,
+            remote=remote,
+            link=link,
+            is_live=live is not None,
+            applied_at=_applied_at(home),
+            poll_interval_s=sink.poll_interval_s if sink else DEFAULT_POLL_S,
+            now=now,
+        ),
+        "attention": [],
         "unsupported": list(
             unsupported_plugins(
                 document, {CENTRAL_PLUGIN, *(provider.plugin for provider in providers)}
             )
         ),
     }
+    report["attention"] = attention(report)
+    return report
+
+
+def _actor(actor: LiveActor) -> ActorRow:
+    row: ActorRow = {"name": actor.name, "state": actor.state, "restarts": actor.restarts}
+    if actor.last_crash is not None:
+        row["last_crash"] = actor.last_crash
+    return row
+
+
+def _newest(home: HypHome) -> str | None:
+    """Return when one of the files was last written that a daemon keeps up to date."""
+    times = [
+        path.stat().st_mtime
+        for path in (home.status_file, home.marker_file, home.state_file)
+        if path.exists()
+    ]
+    return iso_ms(datetime.fromtimestamp(max(times), UTC)) if times else None
+
+
+def _applied_at(home: HypHome) -> datetime | None:
+    slot = active_slot(home)
+    try:
+        return slot and datetime.fromtimestamp(home.slot_file(slot).stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 def _live_imports(home: HypHome, providers: Sequence[ProviderRef]) -> Mapping[str, LiveImport]:
@@ -158,6 +199,7 @@ def _link(link: Mapping[str, Any]) -> LinkRow:
         "url": link["url"],
         "fleet": link["fleet"],
         "gateway_id": link["gateway_id"],
+        "served_etag": link["served_etag"],
         "polled_at": link["polled_at"],
         "succeeded_at": link["succeeded_at"],
         "failures": link["failures"],

@@ -28,6 +28,7 @@ class LiveActor:
     name: str
     state: str
     restarts: int
+    last_crash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ def render_text(report: Mapping[str, Any]) -> str:
         "hypactors",
         f"  overall:  {_label(report.get('overall'))}",
         f"  config:   {_config(_object(report, 'config'))}",
-        f"  daemon:   {_daemon(_object(report, 'daemon'), report.get('source'))}",
+        f"  daemon:   {_daemon(_object(report, 'daemon'), report)}",
         *_daemon_troubles(_object(report, "daemon")),
+        *_convergence(_object(report, "convergence")),
+        *_section("attention", _attention(_rows(report, "attention"))),
         *_section("actors", map(_actor, _rows(report, "actors"))),
         *_section("active plugins", _plugins(report)),
         "  sinks:",
@@ -79,7 +81,43 @@ def _config(config: Mapping[str, Any]) -> str:
     return f"{clean(config.get('path'), TEXT_LIMIT)} ({verdict})"
 
 
-def _daemon(daemon: Mapping[str, Any], source: object) -> str:
+_STANDINGS = {
+    "never_joined": "never joined",
+    "seed": "joined, no config served yet",
+    "applying": "applying",
+    "on_trial": "on trial",
+    "converged": "converged",
+    "rolled_back": "rolled back",
+    "stale_poll": "stale poll",
+}
+
+
+def _convergence(row: Mapping[str, Any]) -> list[str]:
+    if not row or row.get("state") == "never_joined":
+        return []  # a machine by itself looks as it always did
+    text = _STANDINGS.get(str(row.get("state")), _label(row.get("state")))
+    if row.get("until") is not None:
+        text += f" until {_label(row['until'])}"
+    facts = [
+        f"{said} {_label(row[key])}"
+        for key, said in (
+            ("running_etag", "running"),
+            ("served_etag", "served"),
+            ("last_poll_at", "last good poll"),
+        )
+        if row.get(key) is not None
+    ]
+    return [f"  standing: {text}" + (f"  ({', '.join(facts)})" if facts else "")]
+
+
+def _attention(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    for row in rows:
+        sign = "!" if row.get("severity") == "error" else "-"
+        yield f"{sign} {clean(row.get('message'), TEXT_LIMIT)}"
+        yield f"    {clean(row.get('command'), TEXT_LIMIT)}"
+
+
+def _daemon(daemon: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     parts = ["installed", "loaded"] if daemon.get("loaded") else []
     if daemon.get("installed") and not parts:
         parts = ["installed", "not loaded"]
@@ -93,9 +131,10 @@ def _daemon(daemon: Mapping[str, Any], source: object) -> str:
     elif daemon.get("state") not in {None, "unknown"}:
         parts.append(f"last state={_label(daemon.get('state'))}")
     text = ", ".join(parts)
-    if source != "files":
+    if report.get("source") != "files":
         return text
-    return f"{text} ({'does not answer: ' if daemon.get('running') else ''}read from files)"
+    age = f" as of {_label(report['as_of'])}" if report.get("as_of") is not None else ""
+    return f"{text} ({'does not answer: ' if daemon.get('running') else ''}read from files{age})"
 
 
 def _daemon_troubles(daemon: Mapping[str, Any]) -> list[str]:
@@ -110,7 +149,8 @@ def _actor(actor: Mapping[str, Any]) -> str:
     restarts = actor.get("restarts")
     noun = "restart" if restarts == 1 else "restarts"
     name, state = _label(actor.get("name")), _label(actor.get("state"))
-    return f"- {name}  [{state}]  {_label(restarts)} {noun}"
+    crash = f"  (last crash: {_label(actor['last_crash'])})" if actor.get("last_crash") else ""
+    return f"- {name}  [{state}]  {_label(restarts)} {noun}{crash}"
 
 
 def _plugins(report: Mapping[str, Any]) -> Iterable[str]:

@@ -126,6 +126,27 @@ class ActorRow(TypedDict):
     name: str
     state: str
     restarts: int
+    last_crash: NotRequired[str]
+
+
+ConvergenceState = Literal[
+    "never_joined", "seed", "applying", "on_trial", "converged", "rolled_back", "stale_poll"
+]
+
+
+class ConvergenceRow(TypedDict):
+    state: ConvergenceState
+    running_etag: str | None
+    served_etag: str | None
+    last_poll_at: str | None
+    until: str | None
+
+
+class AttentionRow(TypedDict):
+    severity: Literal["error", "warning"]
+    kind: str
+    message: str
+    command: str
 
 
 class HoldRow(TypedDict):
@@ -150,6 +171,7 @@ class LinkRow(TypedDict):
     url: str
     fleet: str
     gateway_id: str | None
+    served_etag: str | None
     polled_at: str | None
     succeeded_at: str | None
     failures: int
@@ -184,4 +206,7 @@ class Report(TypedDict):
     link: LinkRow | None
     forwarding: list[ForwardingRow]
     source: Literal["daemon", "files"]
+    as_of: str | None
+    convergence: ConvergenceRow
+    attention: list[AttentionRow]
     unsupported: list[str]

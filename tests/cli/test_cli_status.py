@@ -148,6 +148,49 @@ def test_wrong_arguments_exit_2_with_one_line(
     assert captured.err.count("\n") == 1
 
 
-def test_help_is_one_line(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_has_an_example(environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert status.main(["--help"], environ) == 0
-    assert capsys.readouterr().out == "usage: hyp status [--json]\n"
+    out = capsys.readouterr().out
+    assert out.startswith("usage: hyp status [--json | --check | --watch [SECONDS]]\n")
+    assert "example: hyp status --check" in out
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_a_pace_that_is_none_is_refused(
+    seconds: str, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status.main(["--watch", seconds], environ) == 2
+    assert "--watch expects seconds from 0.2 to 3600" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "text"),
+    [
+        ({}, 0, "OK"),
+        ({"attention": [{"message": "look\x1b[2J"}]}, 10, "ATTENTION; look[2J"),
+        ({"overall": "degraded"}, 11, "DEGRADED"),
+        ({"daemon": {"running": True, "state": "degraded"}}, 11, "DEGRADED"),
+        ({"daemon": {"running": False}, "overall": "degraded"}, 12, "NOT RUNNING"),
+        ({"daemon": None, "attention": "?"}, 12, "NOT RUNNING"),
+    ],
+)
+def test_a_check_is_an_exit_code_and_a_line(changes: dict[str, Any], code: int, text: str) -> None:
+    """Contract §4."""
+    report = {"overall": "healthy", "daemon": {"running": True, "state": "healthy"}, **changes}
+    assert status.verdict(report) == (code, text)
+
+
+def test_a_check_asks_the_daemon(
+    daemon: FakeDaemon, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = {"overall": "healthy", "daemon": {"running": True}, "attention": []}
+    daemon.answer = {"v": 1, "ok": True, "result": report}
+    assert status.main(["--check"], environ) == 0
+    assert capsys.readouterr().out == "OK\n"
+
+
+def test_a_check_without_a_daemon(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status.main(["--check"], environ) == 12
+    assert capsys.readouterr().out.startswith("NOT RUNNING; no config: ")

@@ -73,7 +73,7 @@ def test_a_stopped_daemon_leaves_its_last_state(machine: Machine) -> None:
     assert (row["running"], row["state"], row["run_id"]) == (False, "stopped", "r9")
     assert report["overall"] == "healthy"
     text = render_text(report)
-    assert "daemon:   not running, last state=stopped (read from files)" in text
+    assert f"last state=stopped (read from files as of {report['as_of']})" in text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\x1b[31m"])

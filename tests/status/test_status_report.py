@@ -29,7 +29,10 @@ GOLDEN_STATES = [
     "7-probation-unreachable",
     "8-after-probation",
 ]
-OURS = ["actors", "link", "forwarding", "source", "unsupported"]
+OURS = [
+    *("actors", "link", "forwarding", "source", "as_of"),
+    *("convergence", "attention", "unsupported"),
+]
 
 
 def kinds(report: dict[str, Any]) -> list[tuple[str, str]]:

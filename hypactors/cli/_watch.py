@@ -1,0 +1,65 @@
+"""Showing a text again and again, in one place of a terminal."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+LEAST_S, LONGEST_S = 0.2, 3600.0
+
+_ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+_HOME, _END_OF_LINE, _BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+def watch(render: Callable[[], str], seconds: float, out: TextIO) -> int:
+    """Show what ``render`` returns until a signal comes. Return 0.
+
+    A terminal is drawn over in place, on its other screen, and left as it was; anything else gets
+    one text after the other.
+    """
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    is_terminal = out.isatty()
+    try:
+        if is_terminal:
+            out.write(_ENTER)
+        while not stop.is_set():
+            text = render()
+            out.write(frame(text, shutil.get_terminal_size()) if is_terminal else f"{text}\n")
+            out.flush()
+            _wait(stop, seconds)
+    finally:
+        if is_terminal:
+            out.write(_LEAVE)
+            out.flush()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0
+
+
+def frame(text: str, size: tuple[int, int]) -> str:
+    """Return what draws a text over what is there, without clearing it first: that would flicker.
+
+    ``size`` is columns and lines; what does not fit is cut.
+    """
+    columns, lines = size
+    shown = [f"{line[:columns]}{_END_OF_LINE}" for line in text.split("\n")[: max(1, lines)]]
+    return _HOME + "\r\n".join(shown) + _BELOW
+
+
+def _wait(stop: threading.Event, seconds: float) -> None:
+    # In the main thread a wait on an event is ended by a signal's handler, and only by it.
+    deadline = time.monotonic() + seconds
+    while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+        stop.wait(min(left, 0.2))
