@@ -51,16 +51,7 @@ class UsagePolicy:
     @classmethod
     def load(cls, home: HypHome) -> Self:
         """Read the machine's list. Raises ``PolicyError`` when it is there and cannot be used."""
-        path = home.local_only_file
-        try:
-            raw = read_if_present(path)
-            listed: Any = [] if raw is None else msgspec.json.decode(raw)
-        except (OSError, ValueError, RecursionError) as error:
-            raise PolicyError(f"{path}: cannot be read, so nothing is sent ({error})") from error
-        if isinstance(listed, dict):
-            listed = listed.get("dirs")
-        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
-            raise PolicyError(f'{path}: must be {{"version": 1, "dirs": [...]}}; nothing is sent')
+        listed = local_only_dirs(home)
         return cls(frozenset(spelling for each in listed for spelling in _spellings(each)))
 
     def usage_of(self, cwd: str | None) -> Usage:
@@ -106,6 +97,24 @@ class UsagePolicy:
         if unknown:
             self.odd_files[str(path)] = f"unknown word: {min(unknown)!r}"
         return max((_WORDS.get(word, Usage.IGNORE) for word in words), default=Usage.IGNORE)
+
+
+def local_only_dirs(home: HypHome) -> list[str]:
+    """Return the folders of which nothing is sent, as they are listed.
+
+    Raises ``PolicyError`` when the list is there and cannot be used.
+    """
+    path = home.local_only_file
+    try:
+        raw = read_if_present(path)
+        listed: Any = [] if raw is None else msgspec.json.decode(raw)
+    except (OSError, ValueError, RecursionError) as error:
+        raise PolicyError(f"{path}: cannot be read, so nothing is sent ({error})") from error
+    if isinstance(listed, dict):
+        listed = listed.get("dirs")
+    if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+        raise PolicyError(f'{path}: must be {{"version": 1, "dirs": [...]}}; nothing is sent')
+    return listed
 
 
 def _spellings(folder: str) -> set[str]:

@@ -34,6 +34,8 @@ def _diagnostics(report: Mapping[str, Any]) -> Iterator[AttentionRow]:
             if report["convergence"]["state"] != "rolled_back":
                 continue  # long ago: another config has come since
             command = "hyp logs --event 'config.*'"
+        elif row["kind"] == "local_only_list_unreadable":
+            command = "hyp sync"
         else:
             command = "hyp config show"
         yield _row(row["severity"], row["kind"], row["message"], command)

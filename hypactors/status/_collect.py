@@ -27,6 +27,7 @@ from hypactors.status._convergence import convergence
 from hypactors.status._daemon import daemon_row
 from hypactors.status._health import diagnose, overall
 from hypactors.status._live import LiveImport
+from hypactors.usage_policy import PolicyError, local_only_dirs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         Report,
         RollbackRow,
         SinkRow,
+        UsagePolicyRow,
     )
 
 DATASET = "ai_gateway_messages"
@@ -86,7 +88,8 @@ def collect_report(
         running = _live_imports(home, providers)
         markers = recorded.book.of_fleet(sink.fleet if sink else None).as_mapping()
         marker_problems = [f"{home.marker_file}: {problem}" for problem in recorded.problems]
-    diagnostics = diagnose(layers, state, marker_problems)
+    usage_policy, policy_problem = _usage_policy(home)
+    diagnostics = diagnose(layers, state, marker_problems, policy_problem)
     document = layers.effective
     now = SystemClock().now()
     link = _link(live.link) if live and live.link else None
@@ -107,7 +110,7 @@ def collect_report(
         "datasets": [],
         "cache": _cache(home, document),
         "recent_error_count": None,
-        "usage_policy": None,
+        "usage_policy": usage_policy,
         "first_sync_hold": _hold(home),
         "config_layers": _config_layers(layers),
         "remote_config": remote,
@@ -206,6 +209,14 @@ def _link(link: Mapping[str, Any]) -> LinkRow:
         "error": link["error"],
         "next_poll_at": link["next_poll_at"],
     }
+
+
+def _usage_policy(home: HypHome) -> tuple[UsagePolicyRow | None, str | None]:
+    """Return the row, or why there is none."""
+    try:
+        return {"local_only_dir_count": len(local_only_dirs(home)), "folder_ask": None}, None
+    except PolicyError as error:
+        return None, str(error)
 
 
 def _hold(home: HypHome) -> HoldRow | None:

@@ -17,7 +17,10 @@ _DEGRADING_KINDS = frozenset({"config_missing", "config_unreadable"})
 
 
 def diagnose(
-    layers: Layers, state: ControlState, marker_problems: Sequence[str]
+    layers: Layers,
+    state: ControlState,
+    marker_problems: Sequence[str],
+    policy_problem: str | None = None,
 ) -> list[DiagnosticRow]:
     """Return what a person should look at, the config first."""
     found = [_layer_diagnostic(problem) for problem in layers.problems]
@@ -34,6 +37,15 @@ def diagnose(
     if state.problem is not None:
         found.append(_warning("config_state_unreadable", state.problem))
     found += [_warning("client_actions_unreadable", problem) for problem in marker_problems]
+    if policy_problem is not None:
+        found.append(
+            {
+                "severity": "error",
+                "kind": "local_only_list_unreadable",
+                "message": policy_problem,
+                "repair": [],
+            }
+        )
     if state.last_rollback is not None:
         rollback = state.last_rollback
         found.append(

@@ -32,6 +32,7 @@ def render_text(report: Mapping[str, Any]) -> str:
         "  sinks:",
         *_sinks(report),
         *_cache(_object(report, "cache")),
+        *_usage_policy(_object(report, "usage_policy")),
         *_not_applied(_object(report, "config_layers")),
         *_section("central server", _link(_object(report, "link"))),
         *_section("forwarding", _forwarding(report)),
@@ -188,6 +189,13 @@ def _cache(cache: Mapping[str, Any]) -> list[str]:
         f"  cache retention: {days} days ({source})",
         f"  cache size:      {_label(cache.get('size_bytes'))} bytes",
     ]
+
+
+def _usage_policy(policy: Mapping[str, Any]) -> list[str]:
+    count = policy.get("local_only_dir_count")
+    return (
+        [f"  local-only:      {_label(count)} folders, of which nothing is sent"] if count else []
+    )
 
 
 def _not_applied(layers: Mapping[str, Any]) -> list[str]:

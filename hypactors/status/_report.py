@@ -149,6 +149,11 @@ class AttentionRow(TypedDict):
     command: str
 
 
+class UsagePolicyRow(TypedDict):
+    local_only_dir_count: int
+    folder_ask: None
+
+
 class HoldRow(TypedDict):
     deadline: str
     deadline_ms: int
@@ -195,7 +200,7 @@ class Report(TypedDict):
     datasets: list[None]
     cache: CacheRow
     recent_error_count: None
-    usage_policy: None
+    usage_policy: UsagePolicyRow | None
     first_sync_hold: HoldRow | None
     config_layers: ConfigLayersRow | None
     remote_config: RemoteConfigRow

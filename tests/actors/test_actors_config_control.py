@@ -160,7 +160,7 @@ def test_a_trial_that_could_not_be_cleared_goes_on(stage: Stage, reconciler: Mai
 def test_a_reload_reads_the_layers_again_and_gives_an_edge(
     stage: Stage, reconciler: Mailbox
 ) -> None:
-    """Contract §1: passes also come from SIGHUP."""
+    """Contract §1: passes also come from SIGHUP; status 35: both layers are merged again."""
     stage.join()
     boot(stage, reconciler)
     stage.join({"name": KEY, "enabled": False})

@@ -50,7 +50,7 @@ def snapshot(home: HypHome) -> dict[str, Any]:
 def test_a_life_as_the_snapshot_tells_it(
     home: HypHome, clock: ManualClock, files: HomeFiles
 ) -> None:
-    """Every field of the other client's file, from starting to stopped (status §9)."""
+    """Every field of the other client's file, from starting to stopped (status §9, status 33)."""
     same = {
         "pid": 4711,
         "runId": "daemon-4711-1",

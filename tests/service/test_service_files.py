@@ -31,6 +31,7 @@ def unit(spec: ServiceSpec = SPEC) -> str:
 
 
 def test_a_unit_holds_what_an_import_that_outlives_its_daemon_needs() -> None:
+    """status 37: whatever it exits with but for 0, it is started anew."""
     lines = unit().splitlines()
     for line in (
         "Type=notify",

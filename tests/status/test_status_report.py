@@ -41,7 +41,7 @@ def kinds(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", GOLDEN_STATES)
 def test_golden_states_give_the_report_of_the_other_client(machine: Machine, name: str) -> None:
-    # status 1, 16-20, 22 on real states.
+    # status 1, 16 to 20, 22 on real states.
     golden = machine.take_golden(name)
     report = machine.report(CLAUDE, CODEX)
     if name == "2-probation":
@@ -358,3 +358,25 @@ def test_rendering_loads_nothing_but_the_standard_library() -> None:
         [sys.executable, "-c", script], capture_output=True, check=True, timeout=60
     )
     assert json.loads(result.stdout) == []
+
+
+def test_local_only_folders_are_counted_and_a_list_that_cannot_be_read_is_an_error(
+    machine: Machine,
+) -> None:
+    """status 31."""
+    machine.configure()
+    report = machine.report()
+    assert report["usage_policy"] == {"local_only_dir_count": 0, "folder_ask": None}
+    assert "local-only" not in render_text(report)
+
+    machine.home.usage_policy_dir.mkdir(parents=True)
+    machine.home.local_only_file.write_text('{"version": 1, "dirs": ["/a", "/b"]}')
+    report = machine.report()
+    assert report["usage_policy"] == {"local_only_dir_count": 2, "folder_ask": None}
+    assert "local-only:      2 folders, of which nothing is sent" in render_text(report)
+
+    machine.home.local_only_file.write_text("{")
+    report = machine.report()
+    assert report["usage_policy"] is None
+    assert ("error", "local_only_list_unreadable") in kinds(report)
+    assert report["overall"] == "degraded"
