@@ -29,6 +29,7 @@ commands:
   forward    send new rows to the server once, by hand
   central    run a central server of your own, and administer it
 
+  hyp                      where this machine stands, and what to type next
   hyp --version            print the version
   hyp <command> --help     what a command takes
 """
@@ -75,11 +76,27 @@ def run(argv: list[str]) -> int:
 
         sys.stdout.write(f"hypactors {__version__}\n")
         return 0
-    if command in {"", "--help", "-h", "help"}:
+    if command in {"--help", "-h", "help"}:
         sys.stdout.write(USAGE)
         return 0
-    sys.stderr.write(f"hyp: no such command: {command}; 'hyp --help' lists them\n")
+    if not command:
+        return _say_where_it_stands()
+    from difflib import get_close_matches
+
+    meant = get_close_matches(command, COMMANDS, n=1)
+    hint = f"did you mean 'hyp {meant[0]}'?" if meant else "'hyp --help' lists them"
+    sys.stderr.write(f"hyp: no such command: {command!r}; {hint}\n")
     return 2
+
+
+def _say_where_it_stands() -> int:
+    from hypactors.cli._standing import standing
+    from hypactors.cli.status import report_of
+    from hypactors.paths import HypHome
+
+    report = report_of(HypHome.from_environ(os.environ), os.environ)
+    sys.stdout.write("\n".join(standing(report)) + "\n")
+    return 0
 
 
 def _run_command(command: str, arguments: list[str]) -> int:
