@@ -36,7 +36,7 @@ LAYERS = (
     {"central"},
     {"actions", "processes", "providers", "cache", "forward"},
     {"status", "observability", "logs", "service", "central.server", "importing", "sql"},
-    {"actors"},
+    {"actors", "doctor"},
     {"cli"},
     {"__main__"},
 )

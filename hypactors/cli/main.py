@@ -18,6 +18,7 @@ commands:
   status     what this machine imports, and how far it is
   backfill   import the history of coding agents by hand
   actions    what the config has this machine do, why, and once more
+  doctor     what may be wrong with this machine, and repair some of it
   query      ask the local cache with SQL
   logs       what the daemon and its children logged
   config     show the config that is in force, or check a document
@@ -40,6 +41,7 @@ COMMANDS = (
     "central",
     "config",
     "daemon",
+    "doctor",
     "forward",
     "join",
     "leave",
