@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> HypHome:
 
 
 def around(home: HypHome, **changes: Any) -> Surroundings:
-    report = {"diagnostics": [], "link": None, "config_layers": None}
+    report: dict[str, Any] = {"diagnostics": [], "link": None, "config_layers": None}
     usual: dict[str, Any] = {
         "home": home,
         "environ": {},
