@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -200,11 +201,11 @@ class FullDisk:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, writes: int | None) -> None:
         self.done = 0
 
-        def write(stream: Any, data: Any) -> int:
+        def write(stream: io.FileIO, data: Any) -> int:
             if writes is not None and self.done >= writes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self.done += 1
-            return super(_durable_io._DurableStream, stream).write(data)
+            return io.FileIO.write(stream, data)
 
         monkeypatch.setattr(_durable_io._DurableStream, "write", write, raising=False)
 
