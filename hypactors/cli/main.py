@@ -18,6 +18,7 @@ commands:
   status     what this machine imports, and how far it is
   backfill   import the history of coding agents by hand
   actions    what the config has this machine do, why, and once more
+  completion completion of these words in bash, zsh and fish
   doctor     what may be wrong with this machine, and repair some of it
   query      ask the local cache with SQL
   logs       what the daemon and its children logged
@@ -39,6 +40,7 @@ COMMANDS = (
     "actions",
     "backfill",
     "central",
+    "completion",
     "config",
     "daemon",
     "doctor",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hypactors.cli.completion import SUBCOMMANDS
 from hypactors.cli.main import COMMANDS
 from tests.e2e.machine import session_lines
 
@@ -20,15 +21,6 @@ pytestmark = pytest.mark.process
 
 # A word of lower case right behind `hyp`, and one more when the command has sub-commands.
 TOLD = sorted(set(re.findall(r"`hyp ((?:[a-z]+)(?: [a-z]+)?)\b[^`]*`", README)))
-SUBCOMMANDS = {
-    "actions": {"list", "explain", "retry", "forget"},
-    "backfill": {"list", "plan"},
-    "central": {"serve", "token", "config", "gateways"},
-    "config": {"show", "validate"},
-    "daemon": {"run", "stop", "status", "install", "uninstall", "start", "restart"},
-    "logs": {"events"},
-    "query": {"sql", "schema", "datasets", "overview"},
-}
 
 
 def test_every_command_is_told() -> None:

@@ -17,6 +17,7 @@ from hypactors.cli import backfill
 from hypactors.importing import _engine, _frames
 from hypactors.lake import Lake
 from hypactors.paths import HypHome
+from hypactors.providers import files
 from hypactors.providers.claude import _transcript
 from hypactors.sql import query
 
@@ -133,7 +134,7 @@ def test_a_file_that_may_not_be_read_is_read_when_it_may(
     """The error is injected: a test may run as root."""
     machine.write("one", line(1))
     secret = machine.write("secret", line(2))
-    really_open = _transcript.open_regular
+    really_open = files.open_regular
 
     def refuse(path: Path) -> Any:
         if path == secret:
