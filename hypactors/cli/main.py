@@ -19,7 +19,8 @@ commands:
   backfill   import the history of coding agents by hand
   actions    what the config has this machine do, why, and once more
   doctor     what may be wrong with this machine, and repair some of it
-  query      ask the local cache with SQL
+  query      ask the local cache: an overview, or SQL
+  report     one HTML page of what the agents did, to look at offline
   logs       what the daemon and its children logged
   config     show the config that is in force, or check a document
   metrics    what the daemon does, as Prometheus reads it
@@ -49,6 +50,7 @@ COMMANDS = (
     "maintain",
     "metrics",
     "query",
+    "report",
     "status",
     "sync",
 )
