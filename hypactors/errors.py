@@ -7,7 +7,8 @@ HypError                 a person reads the message: one line, what happened and
 ├─ ControlError          the control socket gave no usable answer
 ├─ ExportBusyError      another export of the sink runs (exit 6)
 ├─ ImportBusyError       another import of the provider runs (exit 6)
-└─ ImportRunError        an import cannot go on
+├─ ImportRunError        an import cannot go on
+└─ QueryError            the SQL of a query is wrong, or it cannot run
 """
 
 
@@ -41,3 +42,16 @@ class ExportBusyError(HypError):
 
 class ImportRunError(HypError):
     """An import stops here: the reason is meant for the marker and for the person."""
+
+
+class QueryError(HypError):
+    """A statement is wrong, or was stopped.
+
+    ``line`` is the line of the statement that is meant and ``column`` the place in it, from 1;
+    empty and 0 where that is not known.
+    """
+
+    def __init__(self, message: str, *, line: str = "", column: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column

@@ -47,6 +47,8 @@ class HypHome:
 
         self.log_file = self.state_root / "logs" / "daemon.log"
 
+        self.report_file = self.state_root / "report.html"
+
         self.lake_dir = self.state_root / "lake"
         self.checkpoint_dir = self.lake_dir / "checkpoints"
         self.maintenance_runs = self.state_root / "maintenance"

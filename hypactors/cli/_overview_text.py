@@ -1,146 +1,149 @@
-"""The overview for a terminal: numbers with units, and bars."""
+"""The overview as a person reads it in a terminal."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from hypactors.status import clean
+from hypactors.cli._cells import bar, fitted, padded, table, width
+from hypactors.cli._style import styled
+from hypactors.sql import Calendar
+from hypactors.words import many, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from hypactors.sql import Counted, DatasetInfo, Overview, Tokens
+    from hypactors.sql import Overview, Tokens
 
-_NARROW, _WIDE = 40, 120
-_NAME_WIDTH = 34
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
-_DAYS = 31
-"""Older days are not drawn; ``--since`` and ``--json`` have them."""
+MOST_PERIODS = 31
+MOST_LINES = 10
+"""Of tools and of repositories; ``--json`` has all."""
+
+MOST_SESSIONS = 5
+
+_NARROWEST_BAR = 8
+_KINDS = ("total", "input", "output", "cache read", "cache write")
 
 
-def overview_lines(found: Overview, columns: int, encoding: str) -> Iterator[str]:
-    """Yield the lines, none of them wider than ``columns``."""
-    width = max(_NARROW, min(columns, _WIDE))
-    bar = _Bar(width - 30, has_blocks=_can_print(_EIGHTHS, encoding))
-    if not found.rows:
-        yield "nothing to show"
+def overview_lines(found: Overview, *, columns: int, blocks: bool, coloured: bool) -> Iterator[str]:
+    """Yield the lines, none wider than the terminal unless that is very narrow."""
+    totals = found.totals
+    if totals.first_at is None or totals.last_at is None:
+        yield f"Nothing was said since {found.since}." if found.since else "The cache is empty."
         return
-    lines = [
-        ", ".join(
-            f"{_number(count)} {name}"
-            for count, name in (
-                (found.sessions, "sessions"),
-                (found.messages, "messages"),
-                (found.rows, "rows"),
-            )
-        ),
-        f"from {(found.first_at or '')[:10]} to {(found.last_at or '')[:10]} (UTC)",
-        _tokens(found.tokens),
-        *_part("tokens by model", _bars(found.models, bar)),
-        *_part("tokens by day", _bars(found.days[-_DAYS:], bar)),
-        *_part("tokens by repository", _bars(found.repositories, bar)),
-        *_part("tools", _tools(found, bar)),
-        *_part("largest sessions", _sessions(found)),
-    ]
-    for line in lines:
-        yield line[:width].rstrip()
+    charts = _Charts(columns, blocks=blocks)
 
+    def heading(text: str) -> str:
+        return styled(text, "bold", on=coloured)
 
-def dataset_lines(found: Sequence[DatasetInfo]) -> Iterator[str]:
-    for dataset in found:
-        size = "" if dataset.size_bytes is None else f", {_number(dataset.size_bytes)}B"
-        files = "" if dataset.files is None else f" in {dataset.files} files"
-        yield f"{dataset.name}: {dataset.rows:,} rows{files}{size}"
-        for client in dataset.clients:
-            yield (
-                f"  {clean(client.client)}  {client.rows:,} rows, {client.sessions:,} sessions,"
-                f" {client.first_at[:10]} to {client.last_at[:10]}"
-            )
-
-
-class _Bar:
-    """Draws a share of the longest one, in eighths of a character where they can be shown."""
-
-    def __init__(self, width: int, *, has_blocks: bool) -> None:
-        self._width = max(4, width - _NAME_WIDTH)
-        self._has_blocks = has_blocks
-
-    def of(self, value: int, largest: int) -> str:
-        if value <= 0 or largest <= 0:
-            return ""
-        if not self._has_blocks:
-            return "#" * max(1, round(self._width * value / largest))
-        eighths = max(1, round(8 * self._width * value / largest))
-        return _EIGHTHS[-1] * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-
-def _part(title: str, lines: Sequence[str]) -> list[str]:
-    return ["", title, *(f"  {line}" for line in lines)] if lines else []
-
-
-def _bars(rows: Sequence[Counted], bar: _Bar) -> list[str]:
-    largest = max((row.tokens.total for row in rows), default=0)
-    width = _name_width([row.name for row in rows])
-    return [
-        f"{_name(row.name, width)}  {_number(row.tokens.total):>7}  {row.responses:>7,} responses"
-        f"  {bar.of(row.tokens.total, largest)}"
-        for row in rows
-    ]
-
-
-def _tools(found: Overview, bar: _Bar) -> list[str]:
-    largest = max((tool.calls for tool in found.tools), default=0)
-    width = _name_width([tool.name for tool in found.tools])
-    return [
-        f"{_name(tool.name, width)}  {tool.calls:>7,}  {tool.errors:>7,} errors   "
-        f"  {bar.of(tool.calls, largest)}"
-        for tool in found.tools
-    ]
-
-
-def _sessions(found: Overview) -> list[str]:
-    return [
-        f"{each.started_at[:16].replace('T', ' ')}  {_number(each.tokens.total):>7}"
-        f"  {each.messages:>6,} messages  {clean(each.session_id, 12)}"
-        f"  {clean(each.repository or '')}"
-        for each in found.largest_sessions
-    ]
-
-
-def _tokens(tokens: Tokens) -> str:
-    return (
-        f"tokens: {_number(tokens.input)} in, {_number(tokens.output)} out,"
-        f" {_number(tokens.cache_read)} read from the model's cache,"
-        f" {_number(tokens.cache_write)} written to it"
+    yield heading(f"{totals.first_at[:10]} to {totals.last_at[:10]}") + _clients(found)
+    counts = (
+        (totals.sessions, "session"),
+        (totals.messages, "message"),
+        (totals.tool_calls, "tool call"),
+        (totals.responses, "response"),
     )
+    yield ", ".join(many(number, noun) for number, noun in counts)
+    if found.model_days:
+        calendar = Calendar((each.day for each in found.model_days), MOST_PERIODS)
+        yield ""
+        yield heading(f"Tokens by {calendar.unit} (UTC)")
+        tokens: Counter[str] = Counter()
+        for each in found.model_days:
+            tokens[str(calendar.period_of(each.day))] += each.tokens.total
+        yield from charts.bars([(str(day), tokens[str(day)], "") for day in calendar.starts])
+        yield ""
+        yield heading("Tokens by model")
+        yield from _models(found)
+    if found.tools:
+        yield ""
+        yield heading("Tools")
+        yield from charts.bars(
+            [
+                (each.tool, each.calls, f"{each.errors:,} failed" if each.errors else "")
+                for each in found.tools[:MOST_LINES]
+            ]
+        )
+        yield from _more(len(found.tools), "tool")
+    yield ""
+    yield heading("Sessions by repository")
+    yield from charts.bars(
+        [
+            (each.repo or "no repository", each.sessions, f"{short(each.tokens.total)} tokens")
+            for each in found.repos[:MOST_LINES]
+        ]
+    )
+    yield from _more(len(found.repos), "repository")
+    yield ""
+    yield heading("Longest sessions")
+    yield from _sessions(found, columns)
 
 
-def _name_width(names: Sequence[str]) -> int:
-    return min(_NAME_WIDTH, max((len(clean(name)) for name in names), default=0))
+class _Charts:
+    """Bars of one width of terminal."""
+
+    def __init__(self, columns: int, *, blocks: bool) -> None:
+        self._columns = columns
+        self._blocks = blocks
+
+    def bars(self, rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
+        """Yield a line for each label, number and remark."""
+        most = max((number for _, number, _ in rows), default=0)
+        # A label gets a third of the line: the end of a path or a remote tells most.
+        labels = [_end(label, max(10, self._columns // 3)) for label, _, _ in rows]
+        figures = [short(number) for _, number, _ in rows]
+        remarks = [f"  {remark}" if remark else "" for _, _, remark in rows]
+        widths = [max(map(width, each), default=0) for each in (labels, figures, remarks)]
+        room = max(_NARROWEST_BAR, self._columns - sum(widths) - 7)
+        for label, figure, remark, (_, number, _) in zip(
+            labels, figures, remarks, rows, strict=True
+        ):
+            drawn = bar(number / most if most else 0.0, room, blocks=self._blocks)
+            start = f"  {padded(label, widths[0])}  {figure:>{widths[1]}}"
+            yield f"{start}{padded(remark, widths[2])}  {drawn}".rstrip()
 
 
-def _name(name: str, width: int) -> str:
-    return f"{clean(name, width):<{width}}"
+def _end(label: str, limit: int) -> str:
+    """Return the end of a label, at most ``limit`` columns wide."""
+    if len(label) <= limit:
+        return fitted(label, limit)
+    return "…" + fitted(label[1 - limit :], limit - 1)
 
 
-def _number(value: int) -> str:
-    """Return three digits and a unit.
-
-    >>> [_number(each) for each in (0, 999, 1_234, 45_639_581, 999_999)]
-    ['0', '999', '1.23k', '45.6M', '1.00M']
-    """
-    amount = float(value)
-    for unit in ("", "k", "M", "G", "T", "P"):
-        if amount < 999.5 or unit == "P":  # noqa: PLR2004 - what would be rounded to a thousand
-            digits = 0 if not unit else 2 if amount < 9.995 else 1 if amount < 99.95 else 0  # noqa: PLR2004
-            return f"{amount:.{digits}f}{unit}"
-        amount /= 1000
-    raise AssertionError
+def _models(found: Overview) -> Iterator[str]:
+    rows = [
+        (fitted(each.model or "unknown", 32), f"{each.responses:,}", *_figures(each.tokens))
+        for each in found.models
+    ]
+    if len(rows) > 1:
+        rows.append(("all", f"{found.totals.responses:,}", *_figures(found.totals.tokens)))
+    header = ("model", "responses", *_KINDS)
+    yield from (f"  {line}" for line in table(header, rows, (False, *[True] * 6)))
 
 
-def _can_print(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+def _sessions(found: Overview, columns: int) -> Iterator[str]:
+    for each in found.longest_sessions[:MOST_SESSIONS]:
+        start = (
+            f"  {each.first_at[:10]}  {each.messages:>7,} messages  {fitted(each.session_id, 36)}"
+        )
+        room = columns - width(start) - 2
+        yield f"{start}  {_end(each.repo, room)}" if each.repo and room > _NARROWEST_BAR else start
+
+
+def _figures(tokens: Tokens) -> tuple[str, ...]:
+    numbers = (tokens.total, tokens.input, tokens.output, tokens.cache_read, tokens.cache_write)
+    return tuple(map(short, numbers))
+
+
+def _clients(found: Overview) -> str:
+    if not found.clients:
+        return ""
+    names = [
+        f"{fitted(each.client or 'no client', 24)} {each.sessions:,}" for each in found.clients
+    ]
+    return f"  (sessions: {', '.join(names)})"
+
+
+def _more(count: int, noun: str) -> Iterator[str]:
+    if count > MOST_LINES:
+        yield f"  and {many(count - MOST_LINES, f'more {noun}')}; --json has all"

@@ -20,7 +20,8 @@ commands:
   actions    what the config has this machine do, why, and once more
   completion completion of these words in bash, zsh and fish
   doctor     what may be wrong with this machine, and repair some of it
-  query      ask the local cache with SQL
+  query      ask the local cache: an overview, or SQL
+  report     one HTML page of what the agents did, to look at offline
   logs       what the daemon and its children logged
   config     show the config that is in force, or check a document
   metrics    what the daemon does, as Prometheus reads it
@@ -51,6 +52,7 @@ COMMANDS = (
     "maintain",
     "metrics",
     "query",
+    "report",
     "status",
     "sync",
 )

@@ -11,6 +11,17 @@ DATASET = "ai_gateway_messages"
 
 Kind = Literal["string", "json", "int", "long", "time", "boolean"]
 
+JSON_TYPE = "JSON"
+SQL_TYPES: dict[Kind, str] = {
+    "string": "VARCHAR",
+    "json": JSON_TYPE,
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "time": "TIMESTAMPTZ",
+    "boolean": "BOOLEAN",
+}
+"""DuckDB's names."""
+
 
 class Column(NamedTuple):
     """A column as queries see it; ``json`` is a string that holds JSON text."""

@@ -1,24 +1,19 @@
-"""One SQL statement over the cache (contract §8): DuckDB, and nothing on the machine beside it."""
+"""Questions to the cache (contract §8): DuckDB, and nothing on the machine beside it."""
 
-from hypactors.sql._datasets import ColumnInfo, DatasetInfo, columns, datasets
-from hypactors.sql._errors import one_line
-from hypactors.sql._overview import Counted, Overview, Session, Tokens, Tool, overview
-from hypactors.sql._query import JSON_TYPE, QueryResult, query, save_parquet
+from hypactors.sql._datasets import DatasetInfo, datasets
+from hypactors.sql._overview import Overview, Tokens, overview
+from hypactors.sql._parquet import write_parquet
+from hypactors.sql._periods import Calendar
+from hypactors.sql._query import QueryResult, query
 
 __all__ = [
-    "JSON_TYPE",
-    "ColumnInfo",
-    "Counted",
+    "Calendar",
     "DatasetInfo",
     "Overview",
     "QueryResult",
-    "Session",
     "Tokens",
-    "Tool",
-    "columns",
     "datasets",
-    "one_line",
     "overview",
     "query",
-    "save_parquet",
+    "write_parquet",
 ]

@@ -1,83 +1,72 @@
-"""What there is to query, and how much of it."""
+"""What is in the cache: its rows by client, and the files that they are in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence  # noqa: TC003 - msgspec reads the annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hypactors.dataset import COLUMNS, DATASET
-from hypactors.dataset.meanings import MEANINGS
-from hypactors.sql._query import SQL_TYPES, iso_text, opened
+import msgspec
+
+from hypactors.dataset import DATASET
+from hypactors.errors import HypError
+from hypactors.sql._query import iso_or_none, open_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hypactors.lake import Lake
 
-
-@dataclass(frozen=True, slots=True)
-class ColumnInfo:
-    """A column as SQL sees it."""
-
-    name: str
-    type: str
-    is_required: bool
-    meaning: str
+QUESTION = f"""
+    select client_name, count(*), count(distinct session_id),
+        min(message_created_at)::timestamp, max(message_created_at)::timestamp
+    from {DATASET} group by 1 order by 2 desc, 1"""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientRows:
-    """How many rows one client has. Times are ISO-8601 in UTC."""
-
-    client: str
+class ClientRows(msgspec.Struct, frozen=True):
+    client: str | None
     rows: int
     sessions: int
-    first_at: str
-    last_at: str
+    first_at: str | None
+    last_at: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DatasetInfo:
-    """One dataset. Files and bytes are None where a catalogue keeps them elsewhere."""
+class DatasetInfo(msgspec.Struct, frozen=True):
+    """``files`` and ``bytes`` are None where a catalogue keeps the files elsewhere."""
 
     name: str
     rows: int
+    sessions: int
     files: int | None
-    size_bytes: int | None
+    bytes: int | None
+    first_at: str | None
+    last_at: str | None
     clients: Sequence[ClientRows]
 
 
-def columns() -> list[ColumnInfo]:
-    return [
-        ColumnInfo(each.name, SQL_TYPES[each.kind], each.is_required, MEANINGS[each.name])
-        for each in COLUMNS
-    ]
-
-
 def datasets(lake: Lake, *, timeout_s: float | None = None) -> list[DatasetInfo]:
-    """Return what there is. Raises ``HypError`` when the cache cannot be read."""
-    with opened(lake, timeout_s=timeout_s) as cache:
-        first, last = (
-            iso_text(f"make_timestamp(epoch_us({which}(message_created_at)))")
-            for which in ("min", "max")
-        )
-        rows = cache.all(
-            "SELECT coalesce(client_name, '(unknown)'), count(*), count(DISTINCT session_id),"
-            f" {first}, {last} FROM {DATASET} GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
-        clients = [ClientRows(*row) for row in rows]
-        files = cache.files
+    """Return the datasets that there are; none before the first import."""
+    with open_cache(lake, timeout_s=timeout_s) as cache:
+        if not cache.has_table:
+            return []
+        clients = [
+            ClientRows(client, rows, sessions, iso_or_none(first), iso_or_none(last))
+            for client, rows, sessions, first, last in cache.ask(QUESTION)
+        ]
         return [
             DatasetInfo(
                 name=DATASET,
-                rows=sum(client.rows for client in clients),
-                files=None if lake.properties else len(files),
-                size_bytes=None if lake.properties else sum(map(_size, files)),
+                rows=sum(each.rows for each in clients),
+                sessions=sum(each.sessions for each in clients),
+                files=None if cache.files is None else len(cache.files),
+                bytes=None if cache.files is None else sum(map(_size, cache.files)),
+                first_at=min((each.first_at for each in clients if each.first_at), default=None),
+                last_at=max((each.last_at for each in clients if each.last_at), default=None),
                 clients=clients,
             )
         ]
 
 
 def _size(file: str) -> int:
-    return Path(file).stat().st_size
+    try:
+        return Path(file).stat().st_size
+    except OSError as error:
+        raise HypError(f"{file} cannot be read: {error.strerror}") from error

@@ -1,27 +1,81 @@
-"""What the rows come to: tokens by model and day, sessions, tools, repositories."""
+"""The overview: what the agents of a machine did, as a few questions to the cache."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence  # noqa: TC003 - msgspec reads the annotations
 from typing import TYPE_CHECKING
 
-from hypactors.sql._query import iso_text, opened
+import msgspec
+
+from hypactors.clock import iso_ms
+from hypactors.dataset import DATASET
+from hypactors.sql._query import iso_or_none, open_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
+    from datetime import datetime
+    from typing import Any
 
     from hypactors.lake import Lake
-    from hypactors.sql._query import OpenCache
 
-MOST = 12
-"""How many of the sessions, tools and repositories are told, the largest first."""
+# Each response has its usage in exactly one row, so that a plain sum counts it once (import §7). A
+# number may have come as a string, and what is none counts as 0.
+_COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_PATHS = ", ".join(f"'$.usage.{name}'" for name in _COUNTS)
+_SUMS = ", ".join(
+    f"coalesce(sum(try_cast(usage[{number}] as bigint)), 0)"
+    for number, _ in enumerate(_COUNTS, start=1)
+)
+_IN_WINDOW = (
+    f"from {DATASET} where ($since is null or message_created_at >= $since::varchar::timestamptz)"
+)
+MOST_SESSIONS = 12
+"""How many of them are told, the longest first."""
 
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_REPO = "coalesce(nullif(git_remote, ''), nullif(repo_root, ''), nullif(cwd, ''))"
+
+QUESTIONS = {
+    "totals": f"""
+        select count(*), count(distinct message_id), count(distinct session_id),
+            count(*) filter (part_type = 'tool_call'),
+            min(message_created_at)::timestamp, max(message_created_at)::timestamp
+        {_IN_WINDOW}""",
+    "responses": f"""
+        with answers as (
+            select *, json_extract_string(attributes, [{_PATHS}]) as usage
+            {_IN_WINDOW} and json_exists(attributes, '$.usage')
+        )
+        select date, model, {_REPO} as repo, count(*), {_SUMS}
+        from answers group by all order by 1, 2, 3""",
+    "days": f"""
+        select date, count(distinct session_id), count(distinct message_id),
+            count(*) filter (part_type = 'tool_call')
+        {_IN_WINDOW} group by all order by all""",
+    "tools": f"""
+        select date, tool_name, count(*) filter (part_type = 'tool_call') as calls,
+            count(*) filter (part_type = 'tool_result' and is_error) as errors
+        {_IN_WINDOW} and tool_name is not null group by all having calls + errors > 0
+        order by all""",
+    "repos": f"""
+        select {_REPO} as repo, count(distinct session_id) as sessions,
+            count(distinct message_id), max(message_created_at)::timestamp
+        {_IN_WINDOW} group by all order by sessions desc, 1""",
+    "sessions": f"""
+        with said as (select session_id, any_value(client_name) as client,
+            any_value({_REPO}) as repo, count(distinct message_id) as messages,
+            min(message_created_at)::timestamp as first,
+            max(message_created_at)::timestamp as last
+            {_IN_WINDOW} group by all)
+        select * from said order by messages desc, 1 limit {MOST_SESSIONS}""",
+    "clients": f"""
+        select client_name, count(distinct session_id) as sessions, count(distinct message_id)
+        {_IN_WINDOW} group by all order by sessions desc, 1""",
+}
+"""What is asked; ``$since`` is an ISO time or null. Days are those of UTC."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Counts of tokens; the input is without what came from the model's cache (import §7)."""
+class Tokens(msgspec.Struct, frozen=True):
+    """``input`` has no part of what came from the cache of prompts (import §7)."""
 
     input: int = 0
     output: int = 0
@@ -32,145 +86,169 @@ class Tokens:
     def total(self) -> int:
         return self.input + self.output + self.cache_read + self.cache_write
 
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+        )
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A model, a day, a repository, and what goes with it."""
 
-    name: str
+class Totals(msgspec.Struct, frozen=True):
+    rows: int
+    messages: int
     sessions: int
+    tool_calls: int
+    responses: int
+    tokens: Tokens
+    first_at: str | None
+    last_at: str | None
+
+
+class ModelDay(msgspec.Struct, frozen=True):
+    """The responses of one model on one day; no name: the transcript did not say it."""
+
+    day: str
+    model: str | None
     responses: int
     tokens: Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One session. Times are ISO-8601 in UTC."""
-
-    session_id: str
-    client: str | None
-    repository: str | None
-    started_at: str
-    ended_at: str
-    messages: int
+class Model(msgspec.Struct, frozen=True):
+    model: str | None
+    responses: int
     tokens: Tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool, how often it was called, and how many results were errors."""
+class Day(msgspec.Struct, frozen=True):
+    day: str
+    sessions: int
+    messages: int
+    tool_calls: int
 
-    name: str
+
+class ToolDay(msgspec.Struct, frozen=True):
+    day: str
+    tool: str
     calls: int
     errors: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """All of it, from ``since`` on (an ISO time; None: from the beginning)."""
+class Tool(msgspec.Struct, frozen=True):
+    tool: str
+    calls: int
+    errors: int
 
-    since: str | None
-    rows: int
+
+class Repo(msgspec.Struct, frozen=True):
+    """A repository by its remote, else its folder, else where the agent worked."""
+
+    repo: str | None
     sessions: int
     messages: int
-    first_at: str | None
-    last_at: str | None
     tokens: Tokens
-    models: Sequence[Counted]
-    days: Sequence[Counted]
-    repositories: Sequence[Counted]
-    largest_sessions: Sequence[Session]
+    last_at: str
+
+
+class Session(msgspec.Struct, frozen=True):
+    session_id: str
+    client: str | None
+    repo: str | None
+    messages: int
+    first_at: str
+    last_at: str
+
+
+class Client(msgspec.Struct, frozen=True):
+    client: str | None
+    sessions: int
+    messages: int
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """Everything of a window, the most used first; days and what is by day by time."""
+
+    since: str | None
+    has_table: bool
+    totals: Totals
+    clients: Sequence[Client]
+    models: Sequence[Model]
+    days: Sequence[Day]
+    model_days: Sequence[ModelDay]
     tools: Sequence[Tool]
+    tool_days: Sequence[ToolDay]
+    repos: Sequence[Repo]
+    longest_sessions: Sequence[Session]
 
 
-def overview(lake: Lake, *, since: str | None = None, timeout_s: float | None = None) -> Overview:
-    """Ask all of it of one snapshot. Raises ``HypError`` when the cache cannot be read."""
-    with opened(lake, timeout_s=timeout_s) as cache:
-        _prepare(cache, since)
-        [(rows, sessions, messages, first, last)] = cache.all(
-            "SELECT count(*), count(DISTINCT session_id),"
-            f" count(DISTINCT message_id), {_FIRST}, {_LAST} FROM told"
+def overview(lake: Lake, since: datetime | None, *, timeout_s: float | None = None) -> Overview:
+    """Ask for the overview of what was said since a moment, or ever."""
+    moment = None if since is None else iso_ms(since)
+    with open_cache(lake, timeout_s=timeout_s) as cache:
+        answers = {name: cache.ask(sql, {"since": moment}) for name, sql in QUESTIONS.items()}
+    return _overview(moment, answers, has_table=cache.has_table)
+
+
+def _overview(
+    since: str | None, answers: dict[str, list[tuple[Any, ...]]], *, has_table: bool
+) -> Overview:
+    model_days: dict[tuple[str, str | None], ModelDay] = {}
+    of_repo: dict[str | None, Tokens] = {}
+    for day, model, repo, responses, *counts in answers["responses"]:
+        tokens = Tokens(*counts)
+        so_far = model_days.get((day, model), ModelDay(day, model, 0, Tokens()))
+        model_days[day, model] = ModelDay(
+            day, model, so_far.responses + responses, so_far.tokens + tokens
         )
-        [total] = _counted(cache, "''", "used", "1")
-        return Overview(
-            since=since,
+        of_repo[repo] = of_repo.get(repo, Tokens()) + tokens
+    tool_days = [ToolDay(*row) for row in answers["tools"]]
+    [(rows, messages, sessions, tool_calls, first, last)] = answers["totals"]
+    return Overview(
+        since=since,
+        has_table=has_table,
+        totals=Totals(
             rows=rows,
-            sessions=sessions,
             messages=messages,
-            first_at=first,
-            last_at=last,
-            tokens=total.tokens,
-            models=_counted(cache, "coalesce(model, '(unknown)')", "used", _BY_TOKENS),
-            days=_counted(cache, "strftime(happened, '%Y-%m-%d')", "used", "1"),
-            repositories=_counted(cache, _REPOSITORY, "used", f"{_BY_TOKENS} LIMIT {MOST}"),
-            largest_sessions=_sessions(cache),
-            tools=_tools(cache),
+            sessions=sessions,
+            tool_calls=tool_calls,
+            responses=sum(each.responses for each in model_days.values()),
+            tokens=sum((each.tokens for each in model_days.values()), Tokens()),
+            first_at=iso_or_none(first),
+            last_at=iso_or_none(last),
+        ),
+        clients=[Client(*row) for row in answers["clients"]],
+        models=_models(model_days.values()),
+        days=[Day(*row) for row in answers["days"]],
+        model_days=list(model_days.values()),
+        tools=_tools(tool_days),
+        tool_days=tool_days,
+        repos=[
+            Repo(repo, sessions, messages, of_repo.get(repo, Tokens()), iso_or_none(last) or "")
+            for repo, sessions, messages, last in answers["repos"]
+        ],
+        longest_sessions=[
+            Session(
+                session, client, repo, messages, iso_or_none(first) or "", iso_or_none(last) or ""
+            )
+            for session, client, repo, messages, first, last in answers["sessions"]
+        ],
+    )
+
+
+def _models(days: Iterable[ModelDay]) -> list[Model]:
+    found: dict[str | None, Model] = {}
+    for each in days:
+        so_far = found.get(each.model, Model(each.model, 0, Tokens()))
+        found[each.model] = Model(
+            each.model, so_far.responses + each.responses, so_far.tokens + each.tokens
         )
+    return sorted(found.values(), key=lambda each: (-each.tokens.total, each.model or ""))
 
 
-_FIRST, _LAST = iso_text("min(happened)"), iso_text("max(happened)")
-_BY_TOKENS = "sum(total) DESC NULLS LAST, 1"
-_REPOSITORY = "coalesce(git_remote, repo_root, cwd, '(unknown)')"
-
-
-def _prepare(cache: OpenCache, since: str | None) -> None:
-    """Read each column once: what is asked of it is asked of two small tables."""
-    bound = "" if since is None else f" WHERE message_created_at >= TIMESTAMPTZ '{since}'"
-    counts = ", ".join(
-        f"coalesce(TRY_CAST(usage->>'{key}' AS HUGEINT), 0) AS {key}" for key in _TOKENS
-    )
-    cache.all(
-        "CREATE TEMP TABLE told AS SELECT session_id, message_id, client_name, git_remote,"
-        " repo_root, cwd, model, part_type, tool_name, tool_result_for, is_error,"
-        " make_timestamp(epoch_us(message_created_at)) AS happened,"
-        # Most rows have none, and what a tool returned is long.
-        " CASE WHEN contains(attributes::VARCHAR, '\"usage\":') THEN attributes->'usage' END"
-        f" AS usage FROM ai_gateway_messages{bound}"
-    )
-    cache.all(
-        f"CREATE TEMP TABLE used AS SELECT *, {' + '.join(_TOKENS)} AS total FROM"
-        f" (SELECT * EXCLUDE (usage), {counts} FROM told WHERE usage IS NOT NULL)"
-    )
-
-
-def _counted(cache: OpenCache, name: str, table: str, order: str) -> list[Counted]:
-    sums = ", ".join(f"coalesce(sum({key}), 0)" for key in _TOKENS)
-    rows = cache.all(
-        f"SELECT {name}, count(DISTINCT session_id), count(*), {sums} FROM {table}"
-        f" GROUP BY 1 ORDER BY {order}"
-    )
-    if not rows:
-        return [Counted("", 0, 0, Tokens())] if name == "''" else []
-    return [
-        Counted(name, sessions, responses, _tokens(counts))
-        for name, sessions, responses, *counts in rows
-    ]
-
-
-def _tokens(counts: Sequence[int]) -> Tokens:
-    return Tokens(*map(int, counts))  # a sum is a huge integer, or a decimal
-
-
-def _sessions(cache: OpenCache) -> list[Session]:
-    sums = ", ".join(f"coalesce(sum({key}), 0)" for key in _TOKENS)
-    rows = cache.all(
-        "SELECT told.session_id, any_value(client_name),"
-        f" any_value(coalesce(git_remote, repo_root, cwd)), {_FIRST}, {_LAST},"
-        " count(DISTINCT message_id), any_value(counts) FROM told LEFT JOIN"
-        f" (SELECT session_id, [{sums}] AS counts, sum(total) AS total FROM used GROUP BY 1)"
-        " AS sums USING (session_id) GROUP BY 1"
-        f" ORDER BY any_value(sums.total) DESC NULLS LAST, 1 LIMIT {MOST}"
-    )
-    return [
-        Session(session, client, repository, started, ended, messages, _tokens(counts or (0,) * 4))
-        for session, client, repository, started, ended, messages, counts in rows
-    ]
-
-
-def _tools(cache: OpenCache) -> list[Tool]:
-    rows = cache.all(
-        "SELECT tool_name, count(*) FILTER (part_type = 'tool_call'),"
-        " count(*) FILTER (part_type = 'tool_result' AND is_error) FROM told"
-        f" WHERE tool_name IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST}"
-    )
-    return [Tool(*row) for row in rows]
+def _tools(days: Sequence[ToolDay]) -> list[Tool]:
+    found: dict[str, Tool] = {}
+    for each in days:
+        so_far = found.get(each.tool, Tool(each.tool, 0, 0))
+        found[each.tool] = Tool(each.tool, so_far.calls + each.calls, so_far.errors + each.errors)
+    return sorted(found.values(), key=lambda each: (-each.calls, each.tool))

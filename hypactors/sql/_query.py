@@ -3,99 +3,86 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from hypactors.dataset import COLUMNS, DATASET
-from hypactors.errors import HypError
+from hypactors.clock import iso_ms
+from hypactors.dataset import COLUMNS, DATASET, SQL_TYPES
+from hypactors.errors import HypError, QueryError
 from hypactors.lake import ReadersLock, kept_plan, metadata_location
-from hypactors.sql._errors import one_line
+from hypactors.sql._bounded import BoundedWork
+from hypactors.sql._faults import one_line, query_error
 from hypactors.sql._readonly import require_reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from hypactors.lake import Lake
 
-JSON_TYPE = "JSON"
 
-SQL_TYPES = {
-    "string": "VARCHAR",
-    "json": JSON_TYPE,
-    "int": "INTEGER",
-    "long": "BIGINT",
-    "time": "TIMESTAMPTZ",
-    "boolean": "BOOLEAN",
-}
 _SHARED = "_hyp_shared_rows"
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """The answer: names and DuckDB's types of the columns, and the rows as Python values."""
+    """The answer: names and DuckDB's types of the columns, and the rows, which come once."""
 
     columns: Sequence[tuple[str, str]]
-    rows: Iterator[tuple[Any, ...]]
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
     has_table: bool
     """False when nothing was imported yet: the query ran over an empty view."""
 
+    @property
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows as Python values."""
+        return _rows(self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCache:
+    """A connection that sees the snapshot of a moment, and nothing else on the machine."""
+
+    connection: duckdb.DuckDBPyConnection
+    bounded: BoundedWork
+    files: Sequence[str] | None
+    """None when a catalogue keeps them elsewhere, or nothing was imported yet."""
+    has_table: bool
+
+    def ask(
+        self, sql: str, parameters: Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement of ours."""
+        try:
+            return self.bounded.run(lambda: self.connection.execute(sql, parameters).fetchall())
+        except (duckdb.Error, OSError) as error:
+            # Where in our own statement that is tells nobody anything.
+            raise HypError(f"the cache cannot be read: {one_line(str(error))}") from error
+
 
 def query(lake: Lake, sql: str, *, timeout_s: float | None = None) -> QueryResult:
-    """Run ``sql`` over the view ``ai_gateway_messages``.
+    """Run ``sql`` over the view ``ai_gateway_messages``, for at most ``timeout_s``.
 
     It sees the snapshot that was current at the call, whatever is committed meanwhile. Raises
-    ``HypError`` with DuckDB's message when the statement is wrong, or is not one that reads;
-    then, or while rows are taken, also when it takes longer than ``timeout_s``.
+    ``QueryError`` with DuckDB's message when the statement is wrong or takes too long, and
+    ``HypError`` when it is not one that reads; so does taking the rows.
     """
     with contextlib.ExitStack() as stack:
-        cache = stack.enter_context(opened(lake, timeout_s=timeout_s))
-        columns, reader = cache.run(sql)
-        return QueryResult(columns, cache.rows(reader, stack.pop_all()), has_table=cache.has_table)
-
-
-def save_parquet(
-    lake: Lake, sql: str, path: Path, *, is_replacing: bool, timeout_s: float | None = None
-) -> int:
-    """Write the rows of ``sql`` to a Parquet file, the owner's alone, and return how many.
-
-    The file is there whole or not at all. Raises ``HypError``, also when it is there already and
-    may not be replaced.
-    """
-    if path.exists() and not is_replacing:
-        raise HypError(f"{path} is there already; --force replaces it")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with opened(lake, timeout_s=timeout_s) as cache:
-            _, reader = cache.run(sql)
-            descriptor = os.open(
-                partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-            )
-            with (
-                open(descriptor, "wb") as stream,  # noqa: PTH123 - a descriptor, not a path
-                pq.ParquetWriter(stream, reader.schema, compression="zstd") as writer,
-            ):
-                rows = 0
-                for batch in cache.batches(reader):
-                    writer.write_batch(batch)
-                    rows += batch.num_rows
-            partial.replace(path)
-    except (OSError, pa.ArrowException) as error:
-        raise HypError(f"{path}: cannot be written ({one_line(str(error))})") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return rows
+        cache = stack.enter_context(open_cache(lake, timeout_s=timeout_s))
+        with _faults_of(sql):
+            columns, reader = cache.bounded.run(lambda: _run(cache.connection, sql))
+        batches = _batches(reader, cache.bounded, sql, stack.pop_all())
+        return QueryResult(columns, reader.schema, batches, has_table=cache.has_table)
 
 
 @contextlib.contextmanager
-def opened(lake: Lake, *, timeout_s: float | None = None) -> Iterator[OpenCache]:
-    """Open the cache as it is now. Raises ``HypError`` when it cannot be read."""
+def open_cache(lake: Lake, *, timeout_s: float | None = None) -> Iterator[OpenCache]:
+    """Open the current snapshot for reading; its files stay until this is left."""
     with contextlib.ExitStack() as stack:
         # Before the catalogue is read: what it names must stay until the last row is out.
         reading = None if lake.properties else ReadersLock.shared(lake.folder)
@@ -111,92 +98,10 @@ def opened(lake: Lake, *, timeout_s: float | None = None) -> Iterator[OpenCache]
         except (OSError, duckdb.Error) as error:
             reason = one_line(str(error))
             raise HypError(f"the cache in {lake} cannot be read: {reason}") from error
-        cache = OpenCache(connection, files or [], timeout_s, has_table=has_table)
-        if timeout_s is not None:
-            timer = threading.Timer(timeout_s, cache.interrupt)
-            timer.daemon = True
-            timer.start()
-            stack.callback(_end, timer)
-        yield cache
-
-
-def _end(timer: threading.Timer) -> None:
-    # A thread that still ends when the interpreter does takes it down with it.
-    timer.cancel()
-    timer.join()
-
-
-class OpenCache:
-    """A connection that sees one snapshot of the table and nothing else."""
-
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        files: Sequence[str],
-        timeout_s: float | None,
-        *,
-        has_table: bool,
-    ) -> None:
-        self._connection = connection
-        self._timeout_s = timeout_s
-        self._is_over_time = False
-        self.files = files
-        """Of a cache on this machine; empty for a catalogue's table."""
-        self.has_table = has_table
-
-    def interrupt(self) -> None:
-        self._is_over_time = True
-        self._connection.interrupt()
-
-    def run(self, sql: str) -> tuple[list[tuple[str, str]], pa.RecordBatchReader]:
-        """Begin one statement that reads. Raises ``HypError``."""
-        try:
-            require_reading(self._connection, sql)
-            relation = self._connection.sql(sql)
-            columns = [
-                (name, str(kind))
-                for name, kind in zip(relation.columns, relation.types, strict=True)
-            ]
-            # By the Arrow interface: its methods have other names in other DuckDB releases.
-            return columns, pa.RecordBatchReader.from_stream(relation)
-        except duckdb.Error as error:
-            raise self._failed(error, sql) from error
-
-    def all(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return every row of a statement of ours."""
-        try:
-            return self._connection.execute(sql).fetchall()
-        except duckdb.Error as error:
-            raise self._failed(error) from error
-
-    def rows(
-        self, reader: pa.RecordBatchReader, until: contextlib.ExitStack
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows, and leave the context when the last is out."""
-        with until:
-            for batch in self.batches(reader):
-                try:
-                    # By column: a result may have two columns of one name.
-                    rows = list(zip(*map(_values, batch.columns), strict=True))
-                # A date that Python cannot hold.
-                except (ValueError, OverflowError) as error:
-                    raise self._failed(error) from error
-                yield from rows
-
-    def batches(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from reader
-        # A ValueError is Arrow's.
-        except (duckdb.Error, OSError, ValueError) as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception, sql: str = "") -> HypError:
-        if self._is_over_time:
-            return HypError(
-                f"it took longer than {self._timeout_s:g} s and was ended;"
-                " --timeout S gives it more"
-            )
-        return HypError(one_line(str(error), sql))
+        stack.enter_context(connection)
+        bounded = BoundedWork(connection.interrupt, timeout_s)
+        stack.callback(bounded.close)
+        yield OpenCache(connection, bounded, files, has_table)
 
 
 def _files(lake: Lake) -> list[str] | None:
@@ -210,6 +115,55 @@ def _files(lake: Lake) -> list[str] | None:
     from hypactors.cache import planned_files  # noqa: PLC0415 - half a second, rarely needed
 
     return planned_files(lake)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection, sql: str
+) -> tuple[list[tuple[str, str]], pa.RecordBatchReader]:
+    require_reading(connection, sql)
+    try:
+        relation = connection.sql(sql)
+    except duckdb.Error:
+        # It cannot be bound. Asked in this way DuckDB says where, too.
+        connection.execute(sql)
+        raise
+    columns = [
+        (name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)
+    ]
+    # By the Arrow interface: the methods for it have other names in other DuckDB releases.
+    return columns, pa.RecordBatchReader.from_stream(relation)
+
+
+@contextlib.contextmanager
+def _faults_of(sql: str) -> Iterator[None]:
+    try:
+        yield
+    # A ValueError is Arrow's.
+    except (duckdb.Error, OSError, ValueError) as error:
+        raise query_error(str(error), sql) from error
+
+
+def _batches(
+    reader: pa.RecordBatchReader, bounded: BoundedWork, sql: str, stack: contextlib.ExitStack
+) -> Iterator[pa.RecordBatch]:
+    with stack:
+        while True:
+            with _faults_of(sql):
+                batch = bounded.run(lambda: next(reader, None))
+            if batch is None:
+                return
+            yield batch
+
+
+def _rows(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Any, ...]]:
+    for batch in batches:
+        try:
+            # By column: a result may have two columns of one name.
+            rows = list(zip(*map(_values, batch.columns), strict=True))
+        # A date that Python cannot hold.
+        except (ValueError, OverflowError) as error:
+            raise QueryError(one_line(str(error))) from error
+        yield from rows
 
 
 def _values(column: pa.Array) -> list[Any]:
@@ -251,6 +205,7 @@ def _connect() -> duckdb.DuckDBPyConnection:
         },
     )
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET errors_as_json = true")
     return connection
 
 
@@ -280,10 +235,10 @@ def _parquet(files: Sequence[str]) -> str:
     )
 
 
-def iso_text(moment: str) -> str:
-    """Return the SQL for an expression's time, a timestamp in UTC, as ISO-8601 text."""
-    return f"strftime({moment}, '%Y-%m-%dT%H:%M:%S.%gZ')"
-
-
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def iso_or_none(moment: datetime | None) -> str | None:
+    """Return what DuckDB has as a time without a zone, which is UTC, as an ISO time."""
+    return None if moment is None else iso_ms(moment.replace(tzinfo=UTC))

@@ -109,38 +109,83 @@ def test_before_the_first_import_there_are_no_rows_and_a_note(
 
 
 @pytest.mark.parametrize(
-    ("sql", "message"),
+    ("sql", "message", "place"),
     [
-        ("select\n  nope from ai_gateway_messages", 'Referenced column "nope" not found'),
-        ("select * from elsewhere", "elsewhere does not exist"),
-        ("drop table x", "the cache is read-only"),
-        ("select 1; select 2", "the cache is read-only"),
-        ("select cast('x' as int)", "Could not convert string 'x' to INT32"),
+        (
+            "select\n  nope from ai_gateway_messages",
+            'Referenced column "nope" not found',
+            ["    nope from ai_gateway_messages", "    ^"],
+        ),
+        ("select * from else_", "else_ does not exist", ["  select * from else_", f"{' ' * 16}^"]),
+        ("drop table x", "the cache is read-only", []),
+        ("select 1; select 2", "the cache is read-only", []),
+        (
+            "select cast('x' as int)",
+            "Could not convert string 'x' to INT32",
+            ["  select cast('x' as int)", "         ^"],
+        ),
     ],
 )
-def test_a_wrong_statement_is_one_line_and_exit_1(
-    capsys: pytest.CaptureFixture[str], environ: dict[str, str], sql: str, message: str
+def test_a_wrong_statement_is_one_line_with_its_place_and_exit_1(
+    capsys: pytest.CaptureFixture[str],
+    environ: dict[str, str],
+    sql: str,
+    message: str,
+    place: list[str],
 ) -> None:
     code, out, err = run(capsys, environ, "sql", sql)
 
     assert (code, out) == (1, "")
     assert err.startswith("hyp query: ")
     assert message in err
-    assert err.count("\n") == 1
+    assert err.splitlines()[1:] == place
 
 
 @pytest.mark.parametrize(
-    "argv", [(), ("sql",), ("sql", ""), ("sql", "a", "b"), ("rows", "x"), ("sql", "x", "--nope")]
+    ("argv", "message"),
+    [
+        ((), "one of sql, schema, datasets, overview"),
+        (("rows", "x"), "no such question: 'rows'"),
+        (("sql",), "required: statement"),
+        (("sql", ""), "the statement is empty"),
+        (("sql", " \n"), "the statement is empty"),
+        (("sql", "a", "b"), "unrecognized arguments: b"),
+        (("sql", "x", "--nope"), "unrecognized arguments: --nope"),
+        (("sql", "x", "--json", "--csv"), "not allowed with"),
+        (("sql", "x", "--limit", "-1"), "--limit: expects a number from 0 on (got -1)"),
+        (("sql", "x", "--timeout", "soon"), "--timeout: expects a number of seconds (got soon)"),
+        (("sql", "x", "--timeout", "nan"), "--timeout: expects a number of seconds (got nan)"),
+        (("overview", "--timeout", "0"), "--timeout: expects a number of seconds (got 0)"),
+        (("datasets", "--timeout", "1e300"), "--timeout: expects a number of seconds"),
+        (("sql", "x", "--force"), "--force goes with --parquet"),
+        (("overview", "--since", "soon"), "--since expects a duration"),
+        (("schema", "a", "b"), "unrecognized arguments: b"),
+        (("datasets", "a"), "unrecognized arguments: a"),
+    ],
 )
 def test_wrong_arguments_are_exit_2(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, argv: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, argv: tuple[str, ...], message: str
 ) -> None:
     code, out, err = run(capsys, {"HYP_HOME": str(tmp_path)}, *argv)
 
     assert (code, out) == (2, "")
-    assert err.startswith("hyp query: ")
-    assert "hyp query" in err.removeprefix("hyp query: ") or "empty" in err
+    assert message in err
+    assert "--help" in err or "--since" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("question", [(), ("sql",), ("schema",), ("datasets",), ("overview",)])
+def test_help_is_on_stdout_with_an_example(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, question: tuple[str, ...]
+) -> None:
+    try:
+        code = query.main([*question, "--help"], {"HYP_HOME": str(tmp_path)})
+    except SystemExit as stopped:  # as argparse does it
+        code = int(str(stopped.code))
+    captured = capsys.readouterr()
+    assert (code, captured.err) == (0, "")
+    assert "example" in captured.out
+    assert "hyp query" in captured.out
 
 
 ODD = """select 1 as a, 2 as a, 170141183460469231731687303715884105727 as big,

@@ -14,7 +14,7 @@ from hypactors.errors import HypError
 from hypactors.lake import Lake, ReadersLock, keep_plan, kept_plan, metadata_location
 from hypactors.paths import HypHome
 from hypactors.providers import Exchange, Message, Row, expand
-from hypactors.sql import one_line, query
+from hypactors.sql import query
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -150,25 +150,6 @@ def test_statements_that_do_more_are_refused_and_no_file_is_touched(
     assert {path: path.read_bytes() for path in home.root.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "select * from read_text('{secret}')",
-        "select * from read_csv('{secret}')",
-        "select * from '{secret}'",
-        "select * from glob('{folder}/*')",
-        "select * from read_parquet('https://127.0.0.1:9/x.parquet')",
-        "select * from sqlite_scan('{catalog}', 't')",
-    ],
-)
-def test_no_other_file_can_be_read(home: HypHome, tmp_path: Path, sql: str) -> None:
-    secret = tmp_path / "secret.csv"
-    secret.write_text("a\n1\n")
-
-    with pytest.raises(HypError):
-        fetch(home, sql.format(secret=secret, folder=tmp_path, catalog=Lake.of(home).catalog_file))
-
-
 def test_variables_of_this_program_are_no_tables(home: HypHome) -> None:
     with pytest.raises(HypError, match="does not exist"):
         fetch(home, "select * from files")
@@ -182,26 +163,6 @@ def test_a_commit_while_a_query_reads_does_not_disturb_it(home: HypHome) -> None
 
     assert list(result.rows) == [("a",)]
     assert len(fetch(home, "select 1 from ai_gateway_messages")) == 4
-
-
-def test_errors_are_one_line_with_the_position(home: HypHome) -> None:
-    with pytest.raises(HypError) as caught:
-        query(Lake.of(home), "selec 1")
-
-    assert str(caught.value) == ('Parser Error: syntax error at or near "selec" (line 1, column 1)')
-
-
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        ("Binder Error: no\nsuch thing", "Binder Error: no such thing"),
-        ("Error: x\n\nLINE 2: where y\n              ^", "Error: x (line 2, column 7)"),
-        ("Error: x\n\nLINE 1: ...long cut line...\n           ^", "Error: x (line 1)"),
-        ("Error: x\n\nLINE 3: alone", "Error: x (line 3)"),
-    ],
-)
-def test_the_drawing_of_a_position_is_put_into_words(message: str, line: str) -> None:
-    assert one_line(message) == line
 
 
 def test_what_is_remembered_of_the_files_is_used_until_the_next_commit(home: HypHome) -> None:
