@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hypactors.usage_policy import UsagePolicy
 
 # What a process holds between two commits is bounded by this.
-FRAME_ROWS = 2_000
-FRAME_BYTES = 1 * 1024 * 1024
+FRAME_ROWS = 3_000
+FRAME_BYTES = 2 * 1024 * 1024
 # The columns that are not long take about this much of a row.
 _ROW_BYTES = 600
 

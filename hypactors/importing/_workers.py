@@ -1,7 +1,7 @@
 """The cores of an import: processes that turn files into frames, in the same order on each run.
 
-Threads would not help: making rows is work for the interpreter. The workers are forked before the
-data plane is loaded, so that they stay small; they end when whoever forked them does.
+Threads would not help: making rows is work for the interpreter. The workers are forked before most
+of the data plane is loaded, so that they stay small; they end when whoever forked them does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TASK_BYTES = 8 * 1024 * 1024
 _GC_THRESHOLD = 100_000
 _END_TIMEOUT_S = 5.0
 _ROWS_FOLLOW, _NO_ROWS = b"rows", b""
-_AHEAD = 6
+_AHEAD = 3
 _PIPE_BYTES = 1 << 20
 _UNTIL_ROWS = 3
 """The part of the work on a file, one in so many bytes, after which rows begin to come."""
@@ -109,6 +109,9 @@ def read_with_workers(
     workers: list[_Worker] = []
     ahead: list[_ReadAhead] = []
     shares = shares_of(sizes, count)
+    # Before the fork, so that the workers share it.
+    import hypactors.dataset.arrow  # noqa: PLC0415, F401 - a small import has no use for it
+
     try:
         for tasks in shares:
             workers.append(_Worker.fork(reader, sources, tasks, in_worker, [*workers]))
