@@ -30,7 +30,8 @@ def standing(report: Mapping[str, Any]) -> list[str]:
         f"The daemon {'runs' if daemon.get('running') else 'does not run'}; {_cache(report)}.",
         *_actions(report),
     ]
-    wanting = _rows(report, "attention")
+    # That a machine on its own has no config is no trouble, and the next step says it.
+    wanting = [row for row in _rows(report, "attention") if row.get("kind") != "config_missing"]
     for row in wanting[:_MOST]:
         lines += [
             "",

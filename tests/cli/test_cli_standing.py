@@ -21,7 +21,7 @@ SOLO: dict[str, Any] = {
     "daemon": {"running": False},
     "cache": {"size_bytes": 0, "oldest_partition_date": None},
     "client_actions": None,
-    "attention": [],
+    "attention": [{"kind": "config_missing", "message": "no config", "command": "hyp join"}],
 }
 JOINED: dict[str, Any] = {
     "convergence": {"state": "converged"},
@@ -34,6 +34,7 @@ JOINED: dict[str, Any] = {
 
 def test_a_fresh_machine_is_told_how_to_begin() -> None:
     lines = standing(SOLO)
+    assert not any("no config" in line for line in lines), "the next step says it"
     assert lines[:2] == [
         "This machine is on its own: it has joined no server.",
         "The daemon does not run; nothing was imported yet.",
