@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from hypactors.status import object_of, rows_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -32,8 +34,8 @@ class _Answer:
         yield _gauge("hyp_up", "Whether the daemon answers.", int(answer is not None))
         if answer is None:
             return
-        report = _object(answer, "report")
-        yield from _process(_object(answer, "process"))
+        report = object_of(answer, "report")
+        yield from _process(object_of(answer, "process"))
         yield _gauge(
             "hyp_healthy",
             "Whether hyp status says healthy.",
@@ -42,9 +44,9 @@ class _Answer:
         yield from _actors(report)
         yield from _actions(report)
         yield from _config(report)
-        yield from _link(_object(report, "link"))
+        yield from _link(object_of(report, "link"))
         yield from _forwarding(report)
-        cache = _object(report, "cache")
+        cache = object_of(report, "cache")
         yield _gauge("hyp_cache_bytes", "Size of the local cache.", cache.get("size_bytes"))
 
 
@@ -61,7 +63,7 @@ def _actors(report: Mapping[str, Any]) -> Iterator[Metric]:
         "hyp_actor_restarts", "How often an actor was started anew.", labels=["actor"]
     )
     alive = GaugeMetricFamily("hyp_actor_up", "Whether an actor runs.", labels=["actor"])
-    for actor in _rows(report, "actors"):
+    for actor in rows_of(report, "actors"):
         name = [str(actor.get("name"))]
         _add(restarts, name, actor.get("restarts"))
         alive.add_metric(name, int(actor.get("state") == "running"))
@@ -77,26 +79,26 @@ def _actions(report: Mapping[str, Any]) -> Iterator[Metric]:
     attempts = GaugeMetricFamily("hyp_action_attempts", "Attempts that failed.", labels=labels)
     done = GaugeMetricFamily("hyp_import_bytes_done", "Bytes that an import read.", labels=labels)
     total = GaugeMetricFamily("hyp_import_bytes", "Bytes that an import reads.", labels=labels)
-    for action in _rows(report, "client_actions"):
+    for action in rows_of(report, "client_actions"):
         unit = [str(action.get(label)) for label in labels]
         for name in _STATES:
             state.add_metric([*unit, name], int(action.get("state") == name))
         _add(rows, unit, action.get("rows"))
         _add(attempts, unit, action.get("attempts"))
-        progress = _object(action, "progress")
+        progress = object_of(action, "progress")
         _add(done, unit, progress.get("bytes_done"))
         _add(total, unit, progress.get("bytes_total"))
     yield from (state, rows, attempts, done, total)
 
 
 def _config(report: Mapping[str, Any]) -> Iterator[Metric]:
-    remote = _object(report, "remote_config")
+    remote = object_of(report, "remote_config")
     yield _gauge(
         "hyp_config_on_trial",
         "Whether a config is on trial.",
         int(isinstance(remote.get("probation"), dict)),
     )
-    rollback = _object(remote, "last_rollback")
+    rollback = object_of(remote, "last_rollback")
     yield _gauge(
         "hyp_config_last_rollback_timestamp_seconds",
         "When a config was last taken back.",
@@ -105,7 +107,7 @@ def _config(report: Mapping[str, Any]) -> Iterator[Metric]:
     problems = GaugeMetricFamily(
         "hyp_diagnostics", "What hyp status finds wrong.", labels=["severity"]
     )
-    rows = _rows(report, "diagnostics")
+    rows = rows_of(report, "diagnostics")
     for severity in ("error", "warning"):
         count = sum(row.get("severity") == severity for row in rows)
         problems.add_metric([severity], count)
@@ -132,7 +134,7 @@ def _forwarding(report: Mapping[str, Any]) -> Iterator[Metric]:
     }
     for key, (name, told) in names.items():
         family = GaugeMetricFamily(name, told, labels=["sink"])
-        for row in _rows(report, "forwarding"):
+        for row in rows_of(report, "forwarding"):
             _add(family, [str(row.get("sink"))], row.get(key))
         yield family
 
@@ -154,13 +156,3 @@ def _seconds(moment: object) -> float | None:
         return datetime.fromisoformat(str(moment)).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(report: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = report.get(key)
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

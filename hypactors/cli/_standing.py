@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypactors.status import clean
+from hypactors.status import clean, object_of, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,15 +23,15 @@ _SAID = {
 
 def standing(report: Mapping[str, Any]) -> list[str]:
     """Return a few lines for a person. The report may be of another version: see ``status``."""
-    state = str(_object(report, "convergence").get("state"))
-    daemon = _object(report, "daemon")
+    state = str(object_of(report, "convergence").get("state"))
+    daemon = object_of(report, "daemon")
     lines = [
         f"This machine is {_SAID.get(state, clean(state))}.",
         f"The daemon {'runs' if daemon.get('running') else 'does not run'}; {_cache(report)}.",
         *_actions(report),
     ]
     # That a machine on its own has no config is no trouble, and the next step says it.
-    wanting = [row for row in _rows(report, "attention") if row.get("kind") != "config_missing"]
+    wanting = [row for row in rows_of(report, "attention") if row.get("kind") != "config_missing"]
     for row in wanting[:_MOST]:
         lines += [
             "",
@@ -48,8 +48,8 @@ def standing(report: Mapping[str, Any]) -> list[str]:
 
 def next_steps(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what is worth typing now, and why; at least one thing."""
-    is_empty = not _object(report, "cache").get("oldest_partition_date")
-    is_joined = _object(report, "convergence").get("state") != "never_joined"
+    is_empty = not object_of(report, "cache").get("oldest_partition_date")
+    is_joined = object_of(report, "convergence").get("state") != "never_joined"
     steps = []
     if is_empty and not is_joined:
         steps.append(("hyp backfill claude codex", "import the history of this machine"))
@@ -59,13 +59,13 @@ def next_steps(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         steps.append(("hyp join URL --token-file FILE", "enrol this machine with a server"))
     else:
         steps.append(("hyp status", "everything there is to say"))
-    if _rows(report, "client_actions"):
+    if rows_of(report, "client_actions"):
         steps.append(("hyp actions list", "what its config has this machine do"))
     return steps
 
 
 def _cache(report: Mapping[str, Any]) -> str:
-    cache = _object(report, "cache")
+    cache = object_of(report, "cache")
     size = cache.get("size_bytes")
     if not cache.get("oldest_partition_date") or not isinstance(size, int):
         return "nothing was imported yet"
@@ -74,18 +74,8 @@ def _cache(report: Mapping[str, Any]) -> str:
 
 def _actions(report: Mapping[str, Any]) -> list[str]:
     counts: dict[str, int] = {}
-    for row in _rows(report, "client_actions"):
+    for row in rows_of(report, "client_actions"):
         state = clean(row.get("state"))
         counts[state] = counts.get(state, 0) + 1
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     return [f"Actions: {told}."] if told else []
-
-
-def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(report: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = report.get(key)
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hypactors.status._collect import collect_report
     from hypactors.status._explain import explain, find_row
     from hypactors.status._live import LiveActor, LiveDaemon, LiveImport, LiveState
+    from hypactors.status._reading import object_of, rows_of
     from hypactors.status._render import clean, render_actions, render_text
     from hypactors.status._report import Report
 
@@ -26,8 +27,10 @@ __all__ = [
     "collect_report",
     "explain",
     "find_row",
+    "object_of",
     "render_actions",
     "render_text",
+    "rows_of",
 ]
 
 _MODULES = {
@@ -40,6 +43,8 @@ _MODULES = {
     "collect_report": "_collect",
     "explain": "_explain",
     "find_row": "_explain",
+    "object_of": "_reading",
+    "rows_of": "_reading",
     "render_actions": "_render",
     "render_text": "_render",
 }

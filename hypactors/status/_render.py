@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hypactors.status._reading import object_of, rows_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,23 +24,23 @@ def render_text(report: Mapping[str, Any]) -> str:
     lines = [
         "hypactors",
         f"  overall:  {_label(report.get('overall'))}",
-        f"  config:   {_config(_object(report, 'config'))}",
-        f"  daemon:   {_daemon(_object(report, 'daemon'), report)}",
-        *_daemon_troubles(_object(report, "daemon")),
-        *_convergence(_object(report, "convergence")),
-        *_section("attention", _attention(_rows(report, "attention"))),
-        *_section("actors", map(_actor, _rows(report, "actors"))),
+        f"  config:   {_config(object_of(report, 'config'))}",
+        f"  daemon:   {_daemon(object_of(report, 'daemon'), report)}",
+        *_daemon_troubles(object_of(report, "daemon")),
+        *_convergence(object_of(report, "convergence")),
+        *_section("attention", _attention(rows_of(report, "attention"))),
+        *_section("actors", map(_actor, rows_of(report, "actors"))),
         *_section("active plugins", _plugins(report)),
         "  sinks:",
         *_sinks(report),
-        *_cache(_object(report, "cache")),
-        *_usage_policy(_object(report, "usage_policy")),
-        *_not_applied(_object(report, "config_layers")),
-        *_section("central server", _link(_object(report, "link"))),
+        *_cache(object_of(report, "cache")),
+        *_usage_policy(object_of(report, "usage_policy")),
+        *_not_applied(object_of(report, "config_layers")),
+        *_section("central server", _link(object_of(report, "link"))),
         *_section("forwarding", _forwarding(report)),
-        *_section("remote config", _remote_config(_object(report, "remote_config"))),
-        *_section("client actions", render_actions(_rows(report, "client_actions"))),
-        *_section("diagnostics", _diagnostics(_rows(report, "diagnostics"))),
+        *_section("remote config", _remote_config(object_of(report, "remote_config"))),
+        *_section("client actions", render_actions(rows_of(report, "client_actions"))),
+        *_section("diagnostics", _diagnostics(rows_of(report, "diagnostics"))),
     ]
     return "\n".join(lines)
 
@@ -56,16 +58,6 @@ def clean(value: object, limit: int = LABEL_LIMIT) -> str:
 
 def _label(value: object) -> str:
     return "unknown" if value is None else clean(value, LABEL_LIMIT)
-
-
-def _object(parent: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = parent.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _rows(report: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = report.get(key)
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _section(title: str, lines: Iterable[str]) -> list[str]:
@@ -156,7 +148,7 @@ def _actor(actor: Mapping[str, Any]) -> str:
 
 def _plugins(report: Mapping[str, Any]) -> Iterable[str]:
     unsupported = report.get("unsupported") or []
-    for plugin in _rows(report, "active_plugins"):
+    for plugin in rows_of(report, "active_plugins"):
         note = "  [not supported by this version]" if plugin.get("name") in unsupported else ""
         yield f"- {_label(plugin.get('name'))}{_tag(plugin)}{note}"
 
@@ -175,7 +167,7 @@ def _sinks(report: Mapping[str, Any]) -> list[str]:
     rows = [
         f"    - {_label(sink.get('instance'))}  ({_label(sink.get('plugin'))},"
         f" {_label(sink.get('kind'))}){_tag(sink)}"
-        for sink in _rows(report, "sinks")
+        for sink in rows_of(report, "sinks")
     ]
     return rows or ["    (none: what is captured stays on this machine)"]
 
@@ -200,7 +192,7 @@ def _usage_policy(policy: Mapping[str, Any]) -> list[str]:
 
 def _not_applied(layers: Mapping[str, Any]) -> list[str]:
     lines = []
-    for entry in _rows(layers, "local_not_applied"):
+    for entry in rows_of(layers, "local_not_applied"):
         reason = _label(entry.get("reason")).replace("_", " ")
         detail = f": {_label(entry['detail'])}" if entry.get("detail") is not None else ""
         key = f"{_label(entry.get('section'))}.{_label(entry.get('key'))}"
@@ -229,9 +221,9 @@ def _link(link: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _forwarding(report: Mapping[str, Any]) -> Iterable[str]:
-    if hold := _object(report, "first_sync_hold"):
+    if hold := object_of(report, "first_sync_hold"):
         yield f"held until {_label(hold.get('deadline'))} ('hyp sync' shows what will leave)"
-    for row in _rows(report, "forwarding"):
+    for row in rows_of(report, "forwarding"):
         text = f"- {_label(row.get('sink'))}  [{_label(row.get('status'))}]"
         facts = [f"{_label(row.get('rows'))} rows sent"]
         if row.get("at") is not None:
@@ -249,13 +241,13 @@ def _forwarding(report: Mapping[str, Any]) -> Iterable[str]:
 def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:
     if remote.get("running_etag") is not None:
         yield f"running etag:  {_label(remote['running_etag'])}"
-    if probation := _object(remote, "probation"):
+    if probation := object_of(remote, "probation"):
         etag, until = _label(probation.get("etag")), _label(probation.get("until"))
         yield f"probation:     {etag} until {until}"
-    if rollback := _object(remote, "last_rollback"):
+    if rollback := object_of(remote, "last_rollback"):
         etag, at = _label(rollback.get("etag")), _label(rollback.get("at"))
         yield f"last rollback: {etag} at {at} ({_label(rollback.get('reason'))})"
-    if bad := _object(remote, "bad_etag"):
+    if bad := object_of(remote, "bad_etag"):
         yield f"bad etag:      {_label(bad.get('etag'))} ({_label(bad.get('reason'))})"
 
 
