@@ -31,6 +31,39 @@ TABLE = (NAMESPACE, DATASET)
 INGEST_SEQ = "_hyp_ingest_seq"
 SORT_COLUMNS = ("session_id", "message_index", "part_index")
 
+LONG_COLUMNS = frozenset(
+    {
+        "system_text",
+        "tools",
+        "content_text",
+        "tool_args",
+        "thinking_signature",
+        "compact_metadata",
+        "attributes",
+        "raw_frame",
+    }
+)
+"""Text of any length, which nobody looks for by its first letters."""
+
+UNIQUE_COLUMNS = frozenset(
+    {
+        "message_id",
+        "previous_message_id",
+        "provider_uuid",
+        "parent_uuid",
+        "logical_parent_uuid",
+        "source_tool_assistant_uuid",
+        "request_id",
+        "message_index",
+        "message_created_at",
+        "part_id",
+        "tool_call_id",
+        "tool_result_for",
+        INGEST_SEQ,
+    }
+)
+"""As a rule no two rows have the same."""
+
 _ICEBERG: dict[Kind, PrimitiveType] = {
     "string": StringType(),
     "json": StringType(),

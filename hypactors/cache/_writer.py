@@ -11,6 +11,7 @@ from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from hypactors.cache._catalog import dataset_lock, open_for_writing
+from hypactors.cache._data_files import write_data_files
 from hypactors.cache._parts import KnownParts
 from hypactors.cache._schema import SORT_COLUMNS, arrow_schema
 from hypactors.cache._transaction import FrugalTransaction
@@ -119,14 +120,10 @@ class MessageWriter:
         next_seq = int(self._table.properties.get(NEXT_SEQ, "1"))
         with FrugalTransaction(self._table) as transaction:
             transaction.set_properties({NEXT_SEQ: str(next_seq + len(fresh))})
-            transaction.append(
-                _numbered(columns, next_seq),
-                snapshot_properties={
-                    "hyp.run-id": self._run_id,
-                    "hyp.rows": str(len(fresh)),
-                    **summary,
-                },
-            )
+            properties = {"hyp.run-id": self._run_id, "hyp.rows": str(len(fresh)), **summary}
+            with transaction.update_snapshot(properties).fast_append() as append:
+                for file in write_data_files(self._table, _numbered(columns, next_seq)):
+                    append.append_data_file(file)
             self._forget_snapshots(transaction)
         self._known.committed(digests, self._table)
         snapshot = self._table.current_snapshot()
