@@ -5,6 +5,7 @@ Loads pyarrow and nothing else of the data plane: the workers of an import need 
 
 from __future__ import annotations
 
+from array import array
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,21 @@ def digests_of_rows(rows: Iterable[tuple[object, ...]]) -> pa.Array:
 
 
 def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+    if len(values) == 1:
+        return _array_of_one(values[0], kind)
     # A third of the columns say the same of each row of a session: told once, it costs nothing.
     if values and values.count(values[0]) == len(values):
         return pa.repeat(_array_of([values[0]], kind)[0], len(values))
     return _array_of(values, kind)
+
+
+def _array_of_one(value: object, kind: pa.DataType) -> pa.Array:
+    """Return an array of one value, held once and not three times: it may be very long."""
+    if not isinstance(value, str | bytes):
+        return _array_of([value], kind)
+    data = value.encode() if isinstance(value, str) else value
+    offsets = pa.py_buffer(array("i", [0, len(data)]))
+    return pa.Array.from_buffers(kind, 1, [None, offsets, pa.py_buffer(data)])
 
 
 def _array_of(values: Sequence[object], kind: pa.DataType) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hypactors.errors import ImportRunError
 from hypactors.importing._checkpoints import Checkpoints, Taken
 from hypactors.importing._frames import DIGEST, ITEM, Reader
-from hypactors.importing._memory import be_frugal
+from hypactors.importing._memory import be_frugal, give_back
 from hypactors.importing._sources import fingerprint
 from hypactors.importing._workers import read_alone, read_with_workers, worker_count
 from hypactors.lake import Lake, cache_id
@@ -232,6 +232,9 @@ class Engine:
             for session in note.ignored:
                 self._log("session_ignored", session_id=session)
             if rows is not None:
+                if rows.nbytes >= COMMIT_BYTES:  # alone it need not be copied
+                    self._commit(pending, checkpoints)
+                    pending = _Pending()
                 pending.batches.append(rows)
                 pending.tasks.append(begin)
                 pending.rows += rows.num_rows
@@ -258,6 +261,7 @@ class Engine:
             if pending.taken:
                 checkpoints.belong_to(self.imported.cache_id)
                 checkpoints.save(pending.taken, self._around.window)
+        give_back()
 
     def _write(self, pending: _Pending) -> None:
         import pyarrow as pa  # noqa: PLC0415 - there are rows by now

@@ -158,16 +158,19 @@ class Reader:
 
     def _frames_of(self, exchange: Exchange, item: int) -> Iterator[Frame]:
         for row in expand(exchange, now_ms=self._now_ms):
-            self._rows.append(row)
-            self._items.append(item)
             # The columns that can be long; the rest is about the same for all.
-            self._size += (
+            size = (
                 _ROW_BYTES
                 + len(row.content_text or "")
                 + len(row.attributes)
                 + len(row.tool_args or "")
                 + len(row.thinking_signature or "")
             )
+            if size >= FRAME_BYTES and self._rows:  # alone it need not be copied
+                yield self._frame(is_last=False)
+            self._rows.append(row)
+            self._items.append(item)
+            self._size += size
             del row  # it may be a large part of all there is
             if len(self._rows) >= FRAME_ROWS or self._size >= FRAME_BYTES:
                 yield self._frame(is_last=False)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _M_ARENA_MAX = -8
 
@@ -16,6 +20,18 @@ def be_frugal() -> None:
     than all else that an import needs.
     """
     os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # of the GNU library alone
+    mallopt = _of_c_library("mallopt")
+    if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Return to the system what was freed: call it when much was."""
+    trim = _of_c_library("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _of_c_library(function: str) -> Callable[..., int] | None:
+    """Return a function that only the GNU library has."""
+    return getattr(ctypes.CDLL(None), function, None)

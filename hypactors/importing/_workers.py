@@ -309,6 +309,7 @@ def _work(reader: Reader, sources: Sequence[Path], tasks: Sequence[Task], pipe: 
             for task in tasks:
                 for frame in reader.frames(sources[slice(*task)]):
                     _send(pipe, frame)
+                    del frame  # it may be a large part of all there is
         except BrokenPipeError:
             raise
         # Another package's provider may raise anything; the parent tells it.
