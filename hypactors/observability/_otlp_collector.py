@@ -30,13 +30,15 @@ from hypactors import __version__
 from hypactors.observability._otlp_settings import read_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hypactors.observability._otlp_records import Record, Span, SpanRef
     from hypactors.observability._otlp_settings import OtlpTarget
 
 REQUEST_S = 10.0
 """How long one batch may take, with what is tried again within it."""
+
+LONGEST_FAULT = 500
 
 _SEVERITIES = {
     "debug": SeverityNumber.DEBUG,
@@ -51,8 +53,8 @@ _SCOPE = InstrumentationScope("hypactors", __version__)
 class OtlpCollector:
     """Sends batches to one collector. For a single thread.
 
-    Headers, certificates and compression of the ``OTEL_EXPORTER_OTLP_*`` variables are used; the
-    headers of the file win.
+    Headers, certificates and compression of the ``OTEL_EXPORTER_OTLP_*`` variables are used; a
+    header of the file wins.
     """
 
     def __init__(self, target: OtlpTarget) -> None:
@@ -67,6 +69,7 @@ class OtlpCollector:
             about["service.instance.id"] = target.gateway_id
         self._resource = Resource.create(about)
         session = requests.Session()
+        session.max_redirects = 0  # a credential never follows one
         # As with the central server: a proxy would read what is sent in the clear.
         session.trust_env = target.endpoint.startswith("https:")
         self._logs = OTLPLogExporter(
@@ -78,18 +81,24 @@ class OtlpCollector:
 
     def send_logs(self, records: Sequence[Record]) -> str | None:
         """Send them, and return why they were not taken; None when they were."""
-        result = self._logs.export([self._log_record(record) for record in records])
-        return None if result is LogRecordExportResult.SUCCESS else self._talk.last
+        batch = [self._log_record(record) for record in records]
+        return self._fault_of(lambda: self._logs.export(batch) is LogRecordExportResult.SUCCESS)
 
     def send_spans(self, spans: Sequence[Span]) -> str | None:
         """Send them, and return why they were not taken; None when they were."""
-        result = self._spans.export([self._span(span) for span in spans])
-        return None if result is SpanExportResult.SUCCESS else self._talk.last
+        batch = [self._span(span) for span in spans]
+        return self._fault_of(lambda: self._spans.export(batch) is SpanExportResult.SUCCESS)
 
     def close(self) -> None:
         self._logs.shutdown()  # type: ignore[no-untyped-call]
         self._spans.shutdown()  # type: ignore[no-untyped-call]
         self._talk.end()
+
+    def _fault_of(self, export: Callable[[], bool]) -> str | None:
+        try:
+            return None if export() else self._talk.last
+        except requests.RequestException as error:  # older exporters let some of these through
+            return str(error)[:LONGEST_FAULT]
 
     def _log_record(self, record: Record) -> ReadableLogRecord:
         context = None
@@ -146,7 +155,7 @@ class _Talk(logging.Handler):
         self._logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.last = record.getMessage()[:500]
+        self.last = record.getMessage()[:LONGEST_FAULT]
 
     def end(self) -> None:
         self._logger.removeHandler(self)
