@@ -151,7 +151,6 @@ class _Talk(logging.Handler):
         super().__init__(logging.WARNING)
         self.last = "no reason was given"
         self._logger = logging.getLogger("opentelemetry")
-        self._logger.propagate = False
         self._logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

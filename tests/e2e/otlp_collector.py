@@ -49,8 +49,11 @@ class OtlpReceiver:
         return found
 
     def span(self, name: str) -> Span:
-        [found] = [span for span in self.spans if span.name == name]
+        [found] = self.spans_of(name)
         return found
+
+    def spans_of(self, name: str) -> list[Span]:
+        return [span for span in self.spans if span.name == name]
 
 
 def values(attributes: Sequence[KeyValue]) -> dict[str, str | int]:
