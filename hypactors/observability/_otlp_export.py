@@ -148,16 +148,17 @@ class OtlpExport:
         spans: list[Span] = []
         for line in self._lines.look():
             ref, span = self._traces.take(line)
-            records.append(record_of(line, ref))
-            if span is not None:
+            if self._target.logs:
+                records.append(record_of(line, ref))
+            if self._target.traces and span is not None:
                 spans.append(span)
         faults = [
-            *(self._send("logs", records, collector.send_logs) if self._target.logs else ()),
-            *(self._send("spans", spans, collector.send_spans) if self._target.traces else ()),
+            *self._send("logs", records, collector.send_logs),
+            *self._send("spans", spans, collector.send_spans),
         ]
         if faults:
             self.trouble = f"{self._target.endpoint} did not take what was last sent: {faults[0]}"
-        elif records:
+        elif records or spans:
             self.trouble = None
         losses = self._losses.take(self._clock.monotonic())
         if losses is not None:

@@ -215,6 +215,14 @@ def test_a_collector_that_is_back_is_no_trouble_any_more(stage: Stage) -> None:
     assert stage.collector.events == ["kept"]
 
 
+def test_only_what_is_sent_can_end_the_trouble(stage: Stage) -> None:
+    export = stage.export(OtlpTarget(TARGET.endpoint, logs=False, traces=True, headers_file=None))
+    stage.collector.fault = "gone"
+    stage.after_a_look(a_pass())
+    stage.after_a_look(line("daemon.stopping"))
+    assert export.trouble is not None
+
+
 def test_batches_are_bounded_and_so_is_what_is_held(stage: Stage) -> None:
     stage.export()
     stage.after_a_look(*(line(f"e{number}") for number in range(MOST_LINES + 10)))
