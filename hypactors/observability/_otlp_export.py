@@ -13,7 +13,7 @@ from hypactors.observability._otlp_records import Record, Span, record_of
 from hypactors.observability._otlp_traces import Traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -152,12 +152,11 @@ class OtlpExport:
                 records.append(record_of(line, ref))
             if self._target.traces and span is not None:
                 spans.append(span)
-        faults = [
-            *self._send("logs", records, collector.send_logs),
-            *self._send("spans", spans, collector.send_spans),
-        ]
-        if faults:
-            self.trouble = f"{self._target.endpoint} did not take what was last sent: {faults[0]}"
+        why_no_logs = self._send("logs", records, collector.send_logs)
+        why_no_spans = self._send("spans", spans, collector.send_spans)
+        fault = why_no_logs or why_no_spans
+        if fault is not None:
+            self.trouble = f"{self._target.endpoint} did not take what was last sent: {fault}"
         elif records or spans:
             self.trouble = None
         losses = self._losses.take(self._clock.monotonic())
@@ -171,16 +170,16 @@ class OtlpExport:
 
     def _send(
         self, kind: Kind, items: list[_T], send: Callable[[Sequence[_T]], str | None]
-    ) -> Iterator[str]:
-        """Send them in batches; yield why one was not taken."""
+    ) -> str | None:
+        """Send them in batches, and return why one was not taken; None when all were."""
         kept = items[-MOST_LINES:]
         self._losses.add(kind, items[: -len(kept)])
         for begin in range(0, len(kept), BATCH):
             fault = send(kept[begin : begin + BATCH])
             if fault is not None:
                 self._losses.add(kind, kept[begin:])
-                yield fault
-                return
+                return fault
+        return None
 
 
 def _connect(target: OtlpTarget) -> Collector:
