@@ -47,6 +47,22 @@ def _integer(least: int, most: int) -> Callable[[object], int]:
     return read
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expects a text that is not empty")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    words = {"true": True, "1": True, "false": False, "0": False}
+    flag = words.get(value.lower()) if isinstance(value, str) else None
+    if flag is None:
+        raise ValueError("expects true or false")
+    return flag
+
+
 def _setting(key: str, variable: str, default: Any, read: Callable[[object], object]) -> Any:
     return field(default=default, metadata={"key": key, "variable": variable, "read": read})
 
@@ -81,6 +97,12 @@ class Settings:
         "log.max_bytes", "HYP_LOG_MAX_BYTES", 10_485_760, _integer(4096, 2**40)
     )
     log_files: int = _setting("log.files", "HYP_LOG_FILES", 5, _integer(2, 1000))
+    otlp_endpoint: str | None = _setting("otlp.endpoint", "HYP_OTLP_ENDPOINT", None, _text)
+    otlp_logs: bool = _setting("otlp.logs", "HYP_OTLP_LOGS", True, _flag)
+    otlp_traces: bool = _setting("otlp.traces", "HYP_OTLP_TRACES", True, _flag)
+    otlp_headers_file: str | None = _setting(
+        "otlp.headers_file", "HYP_OTLP_HEADERS_FILE", None, _text
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ LAYERS = (
 
 DATA_PLANE = {"pyarrow", "pyiceberg", "duckdb"}
 
+EXPORTING = {"opentelemetry", "requests"}
+"""Packages of the optional group ``otel``."""
+
 LONGEST_FILE_LINES = 400
 
 
@@ -184,6 +187,16 @@ def test_only_the_command_line_imports_the_server() -> None:
     assert users <= {"cli"}
 
 
+def test_only_one_module_loads_opentelemetry() -> None:
+    """It is loaded when something is to be exported, and is not there on every machine."""
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path, found in FILES.items()
+        if any(each.module.split(".")[0] in EXPORTING for each in found)
+    }
+    assert users == {"observability/_otlp_collector.py"}
+
+
 def test_no_file_is_too_long() -> None:
     """Above 400 lines a second subject has crept in."""
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in FILES}
@@ -206,7 +219,7 @@ def loaded_by(code: str) -> set[str]:
 
 def dependencies(loaded: set[str]) -> set[str]:
     """Return which of the packages that we depend on are among the modules."""
-    known = DATA_PLANE | {"msgspec", "psutil", "pykka", "sqlalchemy", "structlog"}
+    known = DATA_PLANE | EXPORTING | {"msgspec", "psutil", "pykka", "sqlalchemy", "structlog"}
     return known & {name.split(".")[0] for name in loaded}
 
 

@@ -43,6 +43,13 @@ def test_the_import_command_is_split_without_a_shell(home: HypHome) -> None:
     assert settings.import_command == ("node", "/opt/my hyp/cli.js", "$X")
 
 
+@pytest.mark.parametrize(("text", "flag"), [("false", False), ("0", False), ("True", True)])
+def test_a_flag_can_come_from_the_environment(home: HypHome, text: str, *, flag: bool) -> None:
+    home.settings_file.write_text(f"[otlp]\nlogs = {str(not flag).lower()}\n")
+    assert load_settings(home, {}).settings.otlp_logs is not flag
+    assert load_settings(home, {"HYP_OTLP_LOGS": text}).settings.otlp_logs is flag
+
+
 def test_unknown_keys_are_named_and_do_no_harm(home: HypHome) -> None:
     home.settings_file.write_text('colour = "red"\n[retry]\nmin_s = 1\nmid_s = 2\n')
     loaded = load_settings(home, {})
@@ -61,6 +68,10 @@ def test_unknown_keys_are_named_and_do_no_harm(home: HypHome) -> None:
         ("[retry]\nmin_s = -1\n", "retry.min_s"),
         ("[retry]\nmin_s = nan\n", "retry.min_s"),
         ("[log]\nfiles = 1\n", "log.files"),
+        ("[otlp]\nendpoint = 4318\n", "otlp.endpoint"),
+        ('[otlp]\nendpoint = ""\n', "otlp.endpoint"),
+        ('[otlp]\nlogs = "perhaps"\n', "otlp.logs"),
+        ("[otlp]\ntraces = 1\n", "otlp.traces"),
         ("this is not toml", "hypactors.toml"),
     ],
 )

@@ -21,6 +21,7 @@ from hypactors.actors._daemon_inbox import DaemonInbox
 from hypactors.actors._drain import Drain
 from hypactors.actors._heart import Heart
 from hypactors.actors._home_files import DaemonState, HomeFiles, own_home
+from hypactors.actors._log_export import LogExport
 from hypactors.actors._names import CONFIG_CONTROL
 from hypactors.actors._operations import operations
 from hypactors.actors._reconciler_states import Settled
@@ -119,6 +120,7 @@ class Daemon:
         self._run_id = f"daemon-{os.getpid()}-{int(clock.now().timestamp() * 1000)}"
         self._files: HomeFiles
         self._log: FilteringBoundLogger
+        self._log_export: LogExport
         self._engine: ApplyEngine
         self._boot_trial: str | None = None
         self._system: System
@@ -149,11 +151,15 @@ class Daemon:
                 stderr=self._stderr,
             )
             self._log = log.logger()
+            self._log_export = LogExport(
+                self._home, self._settings, clock=self._clock, log=self._log
+            )
             self._files.write_pid()
             try:
                 with Signals(self._inbox.post):
                     return self._live()
             finally:
+                self._log_export.close()
                 self._files.remove_pid()
                 log.close()
 
@@ -384,6 +390,7 @@ class Daemon:
             state=self._state,
             started_at=self._files.started_at,
             warnings=self._warnings,
+            export_trouble=self._log_export.trouble,
         )
 
     def _tell(self, text: str) -> None:

@@ -9,6 +9,7 @@ from hypactors.doctor._finding import Finding
 from hypactors.doctor._machine import (
     check_config,
     check_disk,
+    check_export,
     check_histories,
     check_server,
     check_service,
@@ -30,6 +31,7 @@ CHECKS: tuple[Callable[[Surroundings], Iterator[Finding]], ...] = (
     check_config,
     check_histories,
     check_server,
+    check_export,
     check_service,
     check_disk,
 )

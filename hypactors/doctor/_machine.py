@@ -7,6 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from hypactors.doctor._finding import Finding
+from hypactors.errors import ConfigError
+from hypactors.observability import otlp_target
+from hypactors.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +74,30 @@ def check_server(around: Surroundings) -> Iterator[Finding]:
         yield Finding("clock", "fail", message, "timedatectl set-ntp true")
     else:
         yield Finding("clock", "ok", "it agrees with the server's")
+
+
+def check_export(around: Surroundings) -> Iterator[Finding]:
+    """Whether logs and traces can be exported, where the settings ask for it."""
+    file = around.home.settings_file
+    try:
+        settings = load_settings(around.home, around.environ).settings
+    except ConfigError as error:
+        yield Finding("settings", "fail", str(error), f"edit {file}")
+        return
+    try:
+        target = otlp_target(settings, around.home)
+    except ConfigError as error:
+        yield Finding("export", "warn", str(error), f"mend it, or take [otlp] out of {file}")
+        return
+    if target is None:
+        return
+    try:
+        around.server_date(target.endpoint, _SERVER_S)
+    except OSError as error:
+        message = f"{target.endpoint} cannot be reached: {error}"
+        yield Finding("export", "warn", message, "start the collector, or ask who runs it")
+    else:
+        yield Finding("export", "ok", f"logs and traces go to {target.endpoint}")
 
 
 def check_service(around: Surroundings) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ DAEMON: tuple[Event, ...] = (
         "The config cannot be used; `hyp status` says why.",
     ),
     Event("daemon.stopping", ("info",), ("reason",), "A stop was asked for: nothing new is begun."),
-    Event("daemon.stopped", ("info",), ("exit_code",), "The last line of a daemon."),
+    Event("daemon.stopped", ("info",), ("exit_code",), "The daemon ends with this code."),
     Event(
         "daemon.left_behind",
         ("error",),
@@ -123,6 +123,30 @@ DAEMON: tuple[Event, ...] = (
         "It does not answer; one that must not hang ends the daemon.",
     ),
     Event("actor_responsive", ("info",), ("child",), "It answers again."),
+    Event(
+        "otlp_export_started",
+        ("info",),
+        ("endpoint", "logs", "traces"),
+        "What is logged from now on goes to this collector.",
+    ),
+    Event(
+        "otlp_export_not_started",
+        ("error",),
+        ("detail",),
+        "Logs and traces are not exported; the daemon goes on.",
+    ),
+    Event(
+        "otlp_export_failed",
+        ("error",),
+        ("detail",),
+        "The export failed inside and has ended; the daemon goes on.",
+    ),
+    Event(
+        "otlp_not_delivered",
+        ("warning",),
+        ("logs", "spans", "detail"),
+        "So many did not reach the collector and are lost to it; told once a minute.",
+    ),
     Event(
         "control_accept_failed",
         ("warning",),

@@ -59,6 +59,8 @@ def _daemon(report: Mapping[str, Any]) -> Iterator[AttentionRow]:
             "the daemon does not run, so nothing is polled, imported or sent",
             command,
         )
+    if daemon.get("export_trouble") is not None:
+        yield _row("warning", "export_trouble", daemon["export_trouble"], "hyp doctor")
 
 
 def _convergence(report: Mapping[str, Any]) -> Iterator[AttentionRow]:

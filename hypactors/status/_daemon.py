@@ -45,6 +45,8 @@ def daemon_row(home: HypHome, live: LiveDaemon | None) -> DaemonRow:
         )
         if live.warnings:
             row["warnings"] = list(live.warnings)
+        if live.export_trouble is not None:
+            row["export_trouble"] = live.export_trouble
         return row
     return _row_from_files(home)
 

@@ -19,6 +19,8 @@ class LiveDaemon:
     state: str
     started_at: str
     warnings: Sequence[str] = ()
+    export_trouble: str | None = None
+    """What is wrong with the export of logs and traces by OTLP."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class DaemonRow(TypedDict):
     platform: str
     started_at: str | None
     warnings: NotRequired[list[str]]
+    export_trouble: NotRequired[str]
     error: NotRequired[str]
 
 

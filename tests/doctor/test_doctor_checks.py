@@ -111,6 +111,30 @@ def test_what_is_around_is_checked(
     assert all(found.help for found in examine(surroundings) if found.level != "ok")
 
 
+@pytest.mark.parametrize(
+    ("text", "changes", "expected"),
+    [
+        ('[otlp]\nendpoint = "https://otel.example.com"\n', {}, ("export", "ok")),
+        (
+            '[otlp]\nendpoint = "https://otel.example.com"\n',
+            {"server_date": unreachable},
+            ("export", "warn"),
+        ),
+        ('[otlp]\nendpoint = "http://otel.example.com"\n', {}, ("export", "warn")),
+        ("[otlp]\nlogs = 3\n", {}, ("settings", "fail")),
+    ],
+)
+def test_an_export_that_is_asked_for_is_checked(
+    text: str, changes: dict[str, Any], expected: tuple[str, str], home: HypHome
+) -> None:
+    home.settings_file.write_text(text)
+    [found] = [
+        found for found in examine(around(home, **changes)) if found.check in {"export", "settings"}
+    ]
+    assert (found.check, found.level) == expected
+    assert (found.level == "ok") == (not found.help)
+
+
 def test_files_that_others_can_read_are_closed(home: HypHome, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("not ours")

@@ -100,13 +100,14 @@ def test_what_only_a_daemon_knows_is_null_without_one() -> None:
     }
 
 
+ON = {"running": True, "pid": 7, "installed": True}
 OFF = {"running": False, "installed": False}
 
 
 def report(**changes: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "diagnostics": [],
-        "daemon": {"running": True, "pid": 7, "installed": True},
+        "daemon": ON,
         "source": "daemon",
         "config_layers": {},
         "convergence": {"state": "converged"},
@@ -133,6 +134,7 @@ def sent(**more: Any) -> dict[str, Any]:
         ({"daemon": OFF | {"installed": True}}, "daemon_not_running", "daemon start"),
         ({"daemon": OFF}, "daemon_not_running", "daemon install"),
         ({"source": "files"}, "daemon_unresponsive", "daemon restart"),
+        ({"daemon": ON | {"export_trouble": "m"}}, "export_trouble", "doctor"),
         (
             {"diagnostics": [{"severity": "error", "kind": "config_invalid", "message": "m"}]},
             "config_invalid", "config show",

@@ -288,7 +288,13 @@ def test_a_clean_install_without_a_daemon_is_healthy(machine: Machine) -> None:
 def test_a_live_daemon_is_shown_with_its_actors(machine: Machine) -> None:
     machine.configure({"name": "@hypaware/claude"})
     daemon = LiveDaemon(
-        4711, "r1", "actors", "degraded", "2026-06-25T08:00:00.000Z", ["a layer is broken"]
+        4711,
+        "r1",
+        "actors",
+        "degraded",
+        "2026-06-25T08:00:00.000Z",
+        ["a layer is broken"],
+        export_trouble="nobody listens",
     )
     actors = [LiveActor("supervisor", "running", 0), LiveActor("reconciler", "restarting", 1)]
     report = machine.report(live=LiveState(daemon, actors))
@@ -305,7 +311,9 @@ def test_a_live_daemon_is_shown_with_its_actors(machine: Machine) -> None:
         "platform": sys.platform,
         "started_at": "2026-06-25T08:00:00.000Z",
         "warnings": ["a layer is broken"],
+        "export_trouble": "nobody listens",
     }
+    assert [row["kind"] for row in report["attention"]] == ["export_trouble"]
     assert report["actors"][1] == {"name": "reconciler", "state": "restarting", "restarts": 1}
     text = render_text(report)
     assert (
