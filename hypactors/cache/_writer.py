@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -143,9 +143,15 @@ class MessageWriter:
 
 def _numbered(columns: pa.Table, next_seq: int) -> pa.Table:
     """Return the rows in the table's sort order, numbered from ``next_seq``."""
+    batches = sorted(columns.to_batches(), key=_place_of_first)
+    columns = pa.Table.from_batches(batches, columns.schema)
     order = pc.sort_indices(columns, sort_keys=[(name, "ascending") for name in SORT_COLUMNS])
     numbers = pa.array(range(columns.num_rows), pa.uint64())
-    if not order.equals(numbers):  # as a rule it is: rows come session by session
+    if not order.equals(numbers):  # as a rule it is: a batch has its sessions one by one
         columns = columns.take(order)
     seqs = pc.add(numbers.cast(pa.int64()), next_seq)
     return pa.Table.from_arrays([*columns.columns, seqs], schema=arrow_schema())
+
+
+def _place_of_first(batch: pa.RecordBatch) -> tuple[Any, ...]:
+    return tuple(batch.column(name)[0].as_py() for name in SORT_COLUMNS)

@@ -63,7 +63,7 @@ def _array(values: Sequence[object], kind: pa.DataType) -> pa.Array:
     if len(values) == 1:
         return _array_of_one(values[0], kind)
     # A third of the columns say the same of each row of a session: told once, it costs nothing.
-    if values and values.count(values[0]) == len(values):
+    if values and values[0] == values[-1] and values.count(values[0]) == len(values):
         return pa.repeat(_array_of([values[0]], kind)[0], len(values))
     return _array_of(values, kind)
 
