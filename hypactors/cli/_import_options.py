@@ -6,18 +6,58 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from hypactors.cli._suggestion import no_such
 from hypactors.errors import UsageError
 from hypactors.providers import parse_time_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USAGE = (
-    "usage: hyp backfill [provider...] [--since <iso>] [--until <iso>] [--retention-days <n>] "
-    "[--dry-run] [--no-wait] [--json] | hyp backfill list [--json] | "
-    "hyp backfill plan [provider...] [--retention-days <n>] [--json]"
-)
 Command = Literal["run", "list", "plan"]
+USAGES: dict[Command, str] = {
+    "run": """\
+usage: hyp backfill [provider...] [options]
+       hyp backfill list [--json]
+       hyp backfill plan [provider...] [--retention-days <n>] [--json]
+
+Import the history of these providers, or of those whose plugins are enabled.
+
+commands:
+  list    the providers there are
+  plan    what would be read, and how much of it
+
+  --since <iso>           nothing from before this date
+  --until <iso>           nothing from after this date
+  --retention-days <n>    nothing older than so many days; 0 keeps all
+  --dry-run               read, and import nothing
+  --no-wait               exit with 6 when another import of the provider runs
+  --json                  print what was done as JSON
+
+examples:
+  hyp backfill claude codex
+  hyp backfill claude --since 2026-01-01 --dry-run""",
+    "list": """\
+usage: hyp backfill list [--json]
+
+The providers there are, and the plugins that they belong to.
+
+  --json    print them as JSON
+
+examples:
+  hyp backfill list""",
+    "plan": """\
+usage: hyp backfill plan [provider...] [--retention-days <n>] [--json]
+
+What an import would read, and how much of it.
+
+  --retention-days <n>    nothing older than so many days; 0 keeps all
+  --json                  print it as JSON
+
+examples:
+  hyp backfill plan claude
+  hyp backfill plan --retention-days 30""",
+}
+"""Of each command. They are told as an error is (import 2)."""
 
 _SWITCHES = frozenset({"--dry-run", "--json", "--no-wait"})
 _VALUED = frozenset({"--since", "--until", "--retention-days"})
@@ -51,6 +91,8 @@ def parse_options(argv: Sequence[str]) -> Options:
         command = "list"
     elif words and words[0] == "plan":
         command = "plan"
+    if "--help" in flags:
+        raise UsageError(USAGES[command])
     providers = words if command == "run" else words[1:]
     if command == "list" and providers:
         raise UsageError("list takes no provider names")
@@ -81,17 +123,16 @@ def _split(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     words: list[str] = []
     rest = iter(argv)
     for word in rest:
-        if word in {"--help", "-h"}:
-            raise UsageError(USAGE)
         if not word.startswith("-"):
             words.append(word)
             continue
-        name, equals, value = word.partition("=")
-        if name in _SWITCHES:
+        name, equals, value = ("--help" if word == "-h" else word).partition("=")
+        if name in _SWITCHES or name == "--help":
             if equals:
                 raise UsageError(f"{name} takes no value")
         elif name not in _VALUED:
-            raise UsageError(f"unknown option: {_shown(name)}")
+            known = sorted(_SWITCHES | _VALUED)
+            raise UsageError(no_such("option", name, known, of="hyp backfill"))
         elif not equals:
             value = next(rest, "")
             # A number may be negative: that is a wrong value, not a missing one.

@@ -22,7 +22,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = Parser(
         prog="hyp query datasets",
         description="What there is in the cache: rows, files, bytes, from when until when.",
-        epilog="example: hyp query datasets --json",
+        examples={"hyp query datasets": "", "hyp query datasets --json": "for a program"},
     )
     parser.add_argument("--json", action="store_true", help="print them as JSON")
     add_common(parser)

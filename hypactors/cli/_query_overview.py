@@ -24,7 +24,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = Parser(
         prog="hyp query overview",
         description="Tokens by model and day, sessions, tools and repositories.",
-        epilog="example: hyp query overview --since 30d",
+        examples={
+            "hyp query overview": "since the beginning",
+            "hyp query overview --since 30d": "the last month",
+        },
     )
     parser.add_argument("--since", help="30d, 12h or an ISO time; without it, everything there is")
     parser.add_argument("--json", action="store_true", help="print it as JSON")

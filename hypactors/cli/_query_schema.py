@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,9 @@ from hypactors.errors import HypError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_EPILOG = """\
+_NOTES = """\
 A JSON column is asked with ->> and a path:
-  hyp query sql "select attributes->>'$.usage.output_tokens' from ai_gateway_messages"
-
-example: hyp query schema --json
-"""
+  select attributes->>'$.usage.output_tokens' from ai_gateway_messages"""
 
 
 def main(argv: Sequence[str], _environ: Mapping[str, str]) -> int:
@@ -29,8 +25,8 @@ def main(argv: Sequence[str], _environ: Mapping[str, str]) -> int:
     parser = Parser(
         prog="hyp query schema",
         description="Every column, its type, and what it means.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
+        notes=_NOTES,
+        examples={"hyp query schema": "", "hyp query schema --json": "for a program"},
     )
     parser.add_argument("table", nargs="?", default=DATASET, help=f"the only one is {DATASET}")
     parser.add_argument("--json", action="store_true", help="print them as JSON")

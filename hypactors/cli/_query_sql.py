@@ -25,12 +25,11 @@ TERMINAL_ROWS = 1000
 
 NOTHING_YET = "nothing was imported yet, so ai_gateway_messages is empty; 'hyp backfill' imports"
 
-_EPILOG = """\
-examples:
-  hyp query sql "select tool_name, count(*) from ai_gateway_messages group by all order by 2 desc"
-  hyp query sql "select * from ai_gateway_messages" --parquet rows.parquet
-  hyp query sql - --csv < question.sql
-"""
+_EXAMPLES = {
+    'hyp query sql "select model, count(*) from ai_gateway_messages group by all"': "",
+    'hyp query sql "from ai_gateway_messages" --parquet rows.parquet': "",
+    "hyp query sql - --csv < question.sql": "",
+}
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -50,12 +49,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="hyp query sql",
         description="Run one SELECT over ai_gateway_messages. Nothing is ever changed by it.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
+        examples=_EXAMPLES,
     )
     parser.add_argument("statement", help="the SQL; - reads it from stdin")
     form = parser.add_mutually_exclusive_group()

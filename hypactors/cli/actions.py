@@ -40,21 +40,43 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="hyp actions",
         description="What the config has this machine do: list it, ask why, do it again.",
-        epilog="example: hyp actions explain claude",
+        examples={
+            "hyp actions list": "every action and its state",
+            "hyp actions explain claude": "why one is in its state, and what to type",
+        },
     )
-    commands = parser.add_subparsers(dest="subcommand", metavar="<subcommand>")
-    listing = commands.add_parser("list", help="every action and its state")
-    listing.add_argument("--json", action="store_true")
-    explain = commands.add_parser("explain", help="why one is in its state, and what to type")
+    add = parser.add_commands("subcommand")
+    listing = add(
+        "list",
+        "every action and its state",
+        {"hyp actions list": "", "hyp actions list --json": "for a program"},
+    )
+    listing.add_argument("--json", action="store_true", help="print them as JSON")
+    explain = add(
+        "explain",
+        "why one is in its state, and what to type",
+        {"hyp actions explain claude": ""},
+    )
     explain.add_argument("action", help="its key, or the last word of it")
-    retry = commands.add_parser("retry", help="try one now, whatever it waits for")
+    retry = add(
+        "retry",
+        "try one now, whatever it waits for",
+        {
+            "hyp actions retry claude": "this one",
+            "hyp actions retry --all-failed": "each that failed or was refused",
+        },
+    )
     retry.add_argument("action", nargs="?", help="its key, or the last word of it")
     retry.add_argument("--all-failed", action="store_true", help="all that failed or were refused")
-    forget = commands.add_parser("forget", help="drop the record of one; it may be done again")
+    forget = add(
+        "forget",
+        "drop the record of one; it may be done again",
+        {"hyp actions forget claude": "", "hyp actions forget claude --yes": "in a script"},
+    )
     forget.add_argument("action", help="its key, or the last word of it")
     forget.add_argument("--yes", "-y", action="store_true", help="do not ask")
     return parser

@@ -42,12 +42,28 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser(environ: Mapping[str, str]) -> Parser:
-    parser = Parser(prog="hyp central", description="Run and administer a central server.")
-    commands = parser.add_subparsers(dest="command", metavar="<command>", parser_class=Parser)
+    parser = Parser(
+        prog="hyp central",
+        description="Run and administer a central server.",
+        examples={
+            "hyp central config put lab lab.json": "what the machines of lab are to run",
+            "hyp central token create lab --days 30": "what they enrol with",
+            "hyp central serve": "serve on loopback",
+            "hyp central gateways": "the machines, and who has converged",
+        },
+    )
+    add = parser.add_commands("command")
 
-    serve = commands.add_parser("serve", help="serve until SIGTERM")
+    serve = add(
+        "serve",
+        "serve until SIGTERM",
+        {
+            "hyp central serve": "on loopback, to try it",
+            "hyp central serve --host 0.0.0.0 --behind-proxy": "a proxy brings https",
+        },
+    )
     _add_place(serve, environ)
-    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     serve.add_argument("--port", type=_port, default=8741, help="0 takes any that is free")
     serve.add_argument("--public-url", metavar="URL", help="the address that clients know")
     serve.add_argument(
@@ -57,33 +73,61 @@ def _parser(environ: Mapping[str, str]) -> Parser:
     )
     serve.set_defaults(run=_serve)
 
-    token = commands.add_parser("token", help="who may enrol, and which config they get")
-    tokens = token.add_subparsers(dest="action", metavar="<action>", required=True)
-    create = tokens.add_parser("create", help="make a token, and print it once")
+    token = add(
+        "token",
+        "who may enrol, and which config they get",
+        {"hyp central token create lab": "", "hyp central token list": ""},
+    )
+    add_to_token = token.add_commands("action", is_required=True)
+    create = add_to_token(
+        "create",
+        "make a token, and print it once",
+        {"hyp central token create lab --days 30 > token.txt": ""},
+    )
     create.add_argument("config", help="the name of the config that its machines get")
     create.add_argument("--days", type=_days, help="how long machines may enrol with it")
     create.set_defaults(run=_create_token)
-    listing = tokens.add_parser("list", help="the tokens there are, without their secrets")
+    listing = add_to_token(
+        "list", "the tokens there are, without their secrets", {"hyp central token list": ""}
+    )
     listing.set_defaults(run=_list_tokens)
-    revoke = tokens.add_parser("revoke", help="refuse a token and all who enrolled by it")
-    revoke.add_argument("id")
+    revoke = add_to_token(
+        "revoke",
+        "refuse a token and all who enrolled by it",
+        {"hyp central token revoke 3f9a2c": "its id, as 'token list' has it"},
+    )
+    revoke.add_argument("id", help="as 'hyp central token list' has it")
     revoke.set_defaults(run=_revoke_token)
 
-    config = commands.add_parser("config", help="the configs that are served")
-    configs = config.add_subparsers(dest="action", metavar="<action>", required=True)
-    put = configs.add_parser("put", help="check a document, and serve it from now on")
-    put.add_argument("name")
-    put.add_argument("file", type=Path)
+    config = add(
+        "config",
+        "the configs that are served",
+        {"hyp central config put lab lab.json": "", "hyp central config list": ""},
+    )
+    add_to_config = config.add_commands("action", is_required=True)
+    put = add_to_config(
+        "put",
+        "check a document, and serve it from now on",
+        {"hyp central config put lab lab.json --url https://hyp.example.com/": ""},
+    )
+    put.add_argument("name", help="what tokens call it")
+    put.add_argument("file", type=Path, help="the document, as JSON")
     put.add_argument("--url", help="the address that clients know, if nothing was served yet")
     put.set_defaults(run=_put_config)
-    get = configs.add_parser("get", help="print a document as it is served")
-    get.add_argument("name")
+    get = add_to_config(
+        "get", "print a document as it is served", {"hyp central config get lab": ""}
+    )
+    get.add_argument("name", help="as 'hyp central config list' has it")
     get.set_defaults(run=_get_config)
-    names = configs.add_parser("list", help="the configs there are")
+    names = add_to_config("list", "the configs there are", {"hyp central config list": ""})
     names.set_defaults(run=_list_configs)
 
-    gateways = commands.add_parser("gateways", help="the machines, and who has converged")
-    gateways.add_argument("--json", action="store_true")
+    gateways = add(
+        "gateways",
+        "the machines, and who has converged",
+        {"hyp central gateways": "", "hyp central gateways --json": "for a program"},
+    )
+    gateways.add_argument("--json", action="store_true", help="print them as JSON")
     gateways.set_defaults(run=_gateways)
     for command in (create, listing, revoke, put, get, names, gateways):
         _add_place(command, environ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import importlib
 import io
@@ -13,12 +12,14 @@ from typing import TYPE_CHECKING
 from hypactors.cli._parser import Parser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 SUBCOMMANDS: Mapping[str, Sequence[str]] = {
     "actions": ("list", "explain", "retry", "forget"),
     "backfill": ("list", "plan"),
     "central": ("serve", "token", "config", "gateways"),
+    "central config": ("put", "get", "list"),
+    "central token": ("create", "list", "revoke"),
     "completion": ("bash", "zsh", "fish"),
     "config": ("show", "validate"),
     "daemon": ("run", "stop", "status", "install", "uninstall", "start", "restart"),
@@ -27,12 +28,11 @@ SUBCOMMANDS: Mapping[str, Sequence[str]] = {
 }
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-_EPILOG = """\
-examples:
-  eval "$(hyp completion bash)"                       in ~/.bashrc
-  eval "$(hyp completion zsh)"                        in ~/.zshrc, behind compinit
-  hyp completion fish > ~/.config/fish/completions/hyp.fish
-"""
+_EXAMPLES = {
+    'eval "$(hyp completion bash)"': "in ~/.bashrc",
+    'eval "$(hyp completion zsh)"': "in ~/.zshrc, after compinit",
+    "hyp completion fish > ~/.config/fish/completions/hyp.fish": "",
+}
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -40,8 +40,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = Parser(
         prog="hyp completion",
         description="Print a script that lets a shell complete commands and options.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
+        examples=_EXAMPLES,
     )
     parser.add_argument("shell", choices=SUBCOMMANDS["completion"])
     shell = parser.parse_args(argv).shell
@@ -54,22 +53,25 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def words_of_commands(environ: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return, by command, what may stand behind it: sub-commands, and the options of its help."""
+    """Return what may stand behind each command: sub-commands, and the options of its help."""
     from hypactors.cli.main import COMMANDS
 
     providers = _providers()
-    found = {}
-    for command in COMMANDS:
-        subcommands = SUBCOMMANDS.get(command, ())
-        helps = [[], *([each] for each in subcommands)] if command != "completion" else [[]]
-        options = {
-            option
-            for words in helps
-            for option in _OPTION.findall(_help_of(command, [*words, "--help"], environ))
-        }
-        more = providers if command == "backfill" else ()
-        found[command] = [*subcommands, *more, *sorted(options - {"--help"})]
+    found = {"": [*COMMANDS, "--help", "--version"]}
+    for path in paths_of(COMMANDS):
+        command, *words = path.split()
+        told, _, _ = _help_of(command, [*words, "--help"], environ).partition("\nexamples:\n")
+        more = providers if path in {"backfill", "backfill plan"} else ()
+        options = sorted({*_OPTION.findall(told), "--help"})
+        found[path] = [*SUBCOMMANDS.get(path, ()), *more, *options]
     return found
+
+
+def paths_of(commands: Sequence[str]) -> Iterator[str]:
+    """Yield these commands, each with all that are below it."""
+    for path in commands:
+        yield path
+        yield from paths_of([f"{path} {below}" for below in SUBCOMMANDS.get(path, ())])
 
 
 def _help_of(command: str, argv: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -94,33 +96,48 @@ def _providers() -> list[str]:
 
 
 def _bash(words: Mapping[str, Sequence[str]]) -> str:
+    paths = "|".join(f'" {path}"' for path in words if path)
     cases = "\n".join(
-        f'        {name}) words="{" ".join(found)}" ;;' for name, found in words.items()
+        f'        "{path and f" {path}"}") told="{" ".join(found)}" ;;'
+        for path, found in words.items()
     )
+    # In zsh, `path` and `words` are names with a meaning of their own.
     return f"""\
 _hyp() {{
-    local word="${{COMP_WORDS[COMP_CWORD]}}" words
-    if [ "$COMP_CWORD" -le 1 ]; then
-        COMPREPLY=($(compgen -W "{" ".join(words)} --help --version" -- "$word"))
-        return
-    fi
-    case "${{COMP_WORDS[1]}}" in
+    local word="${{COMP_WORDS[COMP_CWORD]}}" behind="" told="" i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case "$behind ${{COMP_WORDS[i]}}" in
+            {paths}) behind="$behind ${{COMP_WORDS[i]}}" ;;
+        esac
+    done
+    case "$behind" in
 {cases}
-        *) words="" ;;
     esac
-    COMPREPLY=($(compgen -W "$words --help" -- "$word"))
+    COMPREPLY=($(compgen -W "$told" -- "$word"))
 }}
 complete -o default -F _hyp hyp
 """
 
 
 def _fish(words: Mapping[str, Sequence[str]]) -> str:
-    lines = [f"complete -c hyp -n __fish_use_subcommand -f -a '{' '.join(words)}'"]
-    for name, found in words.items():
-        behind = f"-n '__fish_seen_subcommand_from {name}'"
+    paths = " ".join(f"' {path}'" for path in words if path)
+    lines = [
+        f"""\
+function __hyp_behind
+    set -l behind ''
+    for word in (commandline -opc)[2..]
+        if contains -- "$behind $word" {paths}
+            set behind "$behind $word"
+        end
+    end
+    test "$behind" = "$argv[1]"
+end"""
+    ]
+    for path, found in words.items():
+        behind = f"""-n "__hyp_behind '{path and f" {path}"}'\""""
         plain = [word for word in found if not word.startswith("--")]
         if plain:
-            lines.append(f"complete -c hyp {behind} -a '{' '.join(plain)}'")
+            lines.append(f"complete -c hyp {behind} -f -a '{' '.join(plain)}'")
         lines += [
             f"complete -c hyp {behind} -l {word.removeprefix('--')}"
             for word in found

@@ -39,20 +39,36 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="hyp config", description="Show the config of this machine, or check a document."
+        prog="hyp config",
+        description="Show the config of this machine, or check a document.",
+        examples={
+            "hyp config show": "what is in force, and where it comes from",
+            "hyp config validate": "whether the local document makes sense",
+        },
     )
-    commands = parser.add_subparsers(dest="subcommand", metavar="<subcommand>")
-    show = commands.add_parser("show", help="the config that is in force, or one layer of it")
+    add = parser.add_commands("subcommand")
+    show = add(
+        "show",
+        "the config that is in force, or one layer of it",
+        {
+            "hyp config show": "what is in force, and where it comes from",
+            "hyp config show --central": "what the server wants",
+        },
+    )
     choice = show.add_mutually_exclusive_group()
     for layer, what in LAYERS.items():
         choice.add_argument(
             f"--{layer}", dest="layer", action="store_const", const=layer, help=what
         )
     show.set_defaults(layer="effective")
-    show.add_argument("--json", action="store_true")
-    validate = commands.add_parser("validate", help="check a document, by default the local one")
-    validate.add_argument("file", nargs="?", type=Path, metavar="FILE")
-    validate.add_argument("--json", action="store_true")
+    show.add_argument("--json", action="store_true", help="print it as JSON")
+    validate = add(
+        "validate",
+        "check a document, by default the local one",
+        {"hyp config validate": "the local one", "hyp config validate new.json": ""},
+    )
+    validate.add_argument("file", nargs="?", type=Path, metavar="FILE", help="the document")
+    validate.add_argument("--json", action="store_true", help="print what is wrong as JSON")
     return parser
 
 

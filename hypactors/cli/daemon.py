@@ -53,27 +53,53 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
-        prog="hyp daemon", description="Run the daemon of this HYP_HOME, or ask it something."
+        prog="hyp daemon",
+        description="Run the daemon of this HYP_HOME, or ask it something.",
+        examples={
+            "hyp daemon --actors": "run it here, until Ctrl-C",
+            "hyp daemon --actors --once": "do what is wanted now, then exit",
+            "hyp daemon install": "run it as a service, now and after a reboot",
+        },
     )
     _add_run_options(parser)
     parser.add_argument(
         "--actors", action="store_true", help="run in the foreground until it is stopped"
     )
-    commands = parser.add_subparsers(dest="subcommand", metavar="<subcommand>")
-    run = commands.add_parser("run", help="the same as --actors")
+    add = parser.add_commands("subcommand")
+    run = add(
+        "run", "run it here until it is stopped", {"hyp daemon run --foreground": "as --actors"}
+    )
     run.add_argument("--foreground", "-f", action="store_true", help="required: do not detach")
     _add_run_options(run)
-    stop = commands.add_parser("stop", help="stop the daemon and wait until it has stopped")
+    stop = add(
+        "stop",
+        "stop the daemon and wait until it has stopped",
+        {
+            "hyp daemon stop": "lets an import that runs come to its end",
+            "hyp daemon stop --now": "cuts it short at its next commit",
+        },
+    )
     stop.add_argument("--now", action="store_true", help="cut imports short at their next commit")
-    install = commands.add_parser("install", help="write the service file and start the service")
+    install = add(
+        "install",
+        "write the service file and start the service",
+        {"hyp daemon install": "", "hyp daemon install --print": "only look at the file"},
+    )
     install.add_argument("--print", action="store_true", help="show the file, write nothing")
-    commands.add_parser("uninstall", help="stop the service and remove its file")
-    commands.add_parser("start", help="start the installed service")
-    commands.add_parser("restart", help="stop the installed service and start it anew")
-    status = commands.add_parser("status", help="what the daemon last wrote about itself")
-    status.add_argument("--json", action="store_true")
+    for name, says in (
+        ("uninstall", "stop the service and remove its file"),
+        ("start", "start the installed service"),
+        ("restart", "stop the installed service and start it anew"),
+    ):
+        add(name, says, {f"hyp daemon {name}": ""})
+    status = add(
+        "status",
+        "what the daemon last wrote about itself",
+        {"hyp daemon status": "", "hyp daemon status --json": "with the state of the service"},
+    )
+    status.add_argument("--json", action="store_true", help="print it as JSON")
     return parser
 
 

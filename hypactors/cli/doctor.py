@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
     from hypactors.doctor import Finding, Surroundings
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_EPILOG = """\
+_NOTES = """\
 exit code: 0 when nothing failed, 1 when something did
 
-example:
-  hyp doctor --fix     repair modes of our files, stale sockets and pid files, damaged state files
-"""
+--fix repairs modes of our files, stale sockets and pid files, damaged state
+files, and nothing else"""
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -31,8 +29,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = Parser(
         prog="hyp doctor",
         description="Check homes, modes, sockets, histories, config, server, service, clock, disk.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
+        notes=_NOTES,
+        examples={
+            "hyp doctor": "what may be wrong, and what to type",
+            "hyp doctor --fix": "repair what can be, then look again",
+        },
     )
     parser.add_argument("--fix", action="store_true", help="repair what can be without asking")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")

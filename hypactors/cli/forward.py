@@ -25,7 +25,11 @@ _SAY_EVERY_S = 0.25
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one export. Exit 1 says: not all was sent; 6: another export of that sink runs."""
-    parser = Parser(prog="hyp forward", description="Send new rows to the central server once.")
+    parser = Parser(
+        prog="hyp forward",
+        description="Send new rows to the central server once.",
+        examples={"hyp forward": "", "hyp forward --json": "what was sent, for a program"},
+    )
     parser.add_argument("sink", nargs="?", help="the name of a central sink, if there are several")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(argv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -28,12 +27,14 @@ from hypactors.paths import HypHome
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_EPILOG = """\
-the token, from one of:
-  hyp join https://hyp.example.com/ --token-file token.txt
-  get-token | hyp join https://hyp.example.com/
-  hyp join https://hyp.example.com/ TOKEN     (other users of this machine may see it)
-"""
+_NOTES = """\
+the token comes from --token-file, from stdin, or is an argument, which other
+users of this machine may see"""
+_EXAMPLES = {
+    "hyp join https://hyp.example.com/ --token-file token.txt": "",
+    "get-token | hyp join https://hyp.example.com/": "",
+    "hyp join https://hyp.example.com/ TOKEN": "",
+}
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -54,8 +55,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog="hyp join",
         description="Enrol this machine with a central server.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        notes=_NOTES,
+        examples=_EXAMPLES,
     )
     parser.add_argument("url", nargs="?", help="the address of the server")
     parser.add_argument("token", nargs="?", help="the token to enrol with; '-' reads stdin")

@@ -30,6 +30,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     Parser(
         prog="hyp leave",
         description="Take this machine out of its fleet. Imported history stays on the machine.",
+        examples={"hyp leave": ""},
     ).parse_args(argv)
     return Leaving(HypHome.from_environ(environ), environ).run()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING
 from hypactors import logs
 from hypactors.cli._parser import Parser
 from hypactors.cli._style import is_coloured, styled
+from hypactors.cli._suggestion import no_such
 from hypactors.errors import UsageError
 from hypactors.paths import HypHome
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
     from hypactors.logs import LogLine, Wanted
@@ -26,19 +27,20 @@ MOST_LINES = 10_000
 """Of what was asked for by time or by run."""
 
 _LOOK_S = 0.25
-_EPILOG = """\
-examples:
-  hyp logs --since 1h --level warn          what went wrong in the last hour
-  hyp logs --follow --event 'client_action.*'
-  hyp logs --run 20261125T101500Z-a1b2c3    the whole story of one run
-  hyp logs events                           every event there is, and what it means
-"""
+_EXAMPLES = {
+    "hyp logs --since 1h --level warn": "what went wrong in the last hour",
+    "hyp logs --follow --event 'client_action.*'": "",
+    "hyp logs --run 20261125T101500Z-a1b2c3": "the whole story of one run",
+    "hyp logs events": "every event, and what it means",
+}
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Print lines. Exit 0, also when there are none; 2 for arguments that make no sense."""
     if argv and argv[0] == "events":
         return _print_events(argv[1:])
+    if argv and not argv[0].startswith("-"):
+        raise UsageError(no_such("command", argv[0], ["events"], of="hyp logs"))
     options = _parser().parse_args(argv)
     try:
         wanted = _wanted(options)
@@ -57,12 +59,11 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(
         prog="hyp logs",
         description="What the daemon and its children logged, merged by time.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
+        examples=_EXAMPLES,
     )
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what is added")
     parser.add_argument("--since", help="30m, 1h, 2d or an ISO time")
@@ -154,7 +155,7 @@ def _print_events(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="hyp logs events",
         description="Every event that is logged, with its fields and what it means.",
-        epilog="example: hyp logs events --json",
+        examples={"hyp logs events": "", "hyp logs events --json": "for a program"},
     )
     parser.add_argument("--json", action="store_true", help="print them as JSON")
     options = parser.parse_args(argv)

@@ -14,27 +14,32 @@ USAGE = """\
 usage: hyp <command> [options]
 
 commands:
-  daemon     run the daemon, stop it, or ask how it is
-  status     what this machine imports, and how far it is
-  backfill   import the history of coding agents by hand
-  actions    what the config has this machine do, why, and once more
-  completion completion of these words in bash, zsh and fish
-  doctor     what may be wrong with this machine, and repair some of it
-  query      ask the local cache: an overview, or SQL
-  report     one HTML page of what the agents did, to look at offline
-  logs       what the daemon and its children logged
-  config     show the config that is in force, or check a document
-  metrics    what the daemon does, as Prometheus reads it
-  join       enrol this machine with a central server
-  leave      take this machine out of its fleet
-  sync       what would leave this machine for the server, and let it go
-  maintain   remove old rows from the cache and merge small files, by hand
-  forward    send new rows to the server once, by hand
-  central    run a central server of your own, and administer it
+  daemon      run the daemon, stop it, or ask how it is
+  status      what this machine imports, and how far it is
+  backfill    import the history of coding agents by hand
+  actions     what the config has this machine do, why, and once more
+  completion  completion of these words in bash, zsh and fish
+  doctor      what may be wrong with this machine, and repair some of it
+  query       ask the local cache: an overview, or SQL
+  report      one HTML page of what the agents did, to look at offline
+  logs        what the daemon and its children logged
+  config      show the config that is in force, or check a document
+  metrics     what the daemon does, as Prometheus reads it
+  join        enrol this machine with a central server
+  leave       take this machine out of its fleet
+  sync        what would leave this machine for the server, and let it go
+  maintain    remove old rows from the cache and merge small files, by hand
+  forward     send new rows to the server once, by hand
+  central     run a central server of your own, and administer it
 
   hyp                      where this machine stands, and what to type next
   hyp --version            print the version
   hyp <command> --help     what a command takes
+
+examples:
+  hyp backfill claude codex     import the history of this machine
+  hyp query overview            what your agents did: tokens, sessions, tools
+  hyp doctor                    what may be wrong, and what to type
 """
 
 COMMANDS = (
@@ -87,11 +92,11 @@ def run(argv: list[str]) -> int:
         return 0
     if not command:
         return _say_where_it_stands()
-    from difflib import get_close_matches
+    from hypactors.cli._suggestion import no_such
 
-    meant = get_close_matches(command, COMMANDS, n=1)
-    hint = f"did you mean 'hyp {meant[0]}'?" if meant else "'hyp --help' lists them"
-    sys.stderr.write(f"hyp: no such command: {command!r}; {hint}\n")
+    what = "option" if command.startswith("-") else "command"
+    known = (*COMMANDS, "--help", "--version")
+    sys.stderr.write(f"hyp: {no_such(what, command, known, of='hyp')}\n")
     return 2
 
 

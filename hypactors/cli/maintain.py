@@ -33,7 +33,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Remove what is past its time, and tidy up. Exit 6: somebody else is at it."""
     parser = Parser(
         prog="hyp maintain",
-        description="Remove old rows from the cache (query.cache.retention) and merge small files.",
+        description="Remove old rows from the cache (query.cache.retention), merge small files.",
+        examples={"hyp maintain": "", "hyp maintain --json": "what was done, for a program"},
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(argv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
 EXIT_NO_DAEMON = 4
 TIMEOUT_S = 5.0
 
-_EPILOG = """\
-example, for node_exporter's textfile collector:
-  hyp metrics > hyp.prom.tmp; mv hyp.prom.tmp /var/lib/node_exporter/hyp.prom
-"""
+_EXAMPLES = {
+    "hyp metrics": "",
+    "hyp metrics > x.tmp; mv x.tmp /var/lib/node_exporter/hyp.prom": "",
+}
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -28,8 +27,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     Parser(
         prog="hyp metrics",
         description="What the daemon does, in the text format that Prometheus reads.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
+        notes="The second example is for node_exporter's textfile collector.",
+        examples=_EXAMPLES,
     ).parse_args(argv)
     from hypactors.cli._metric_families import exposition
 

@@ -6,6 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+from hypactors.cli._suggestion import no_such
 from hypactors.errors import HypError, QueryError, UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ questions:
   datasets   what there is: rows, files, bytes, from when until when
   overview   tokens, sessions, tools and repositories at a glance
 
+  hyp query <question> --help     what a question takes
+
 examples:
   hyp query overview --since 30d
   hyp query sql "select model, count(*) from ai_gateway_messages group by all"
-
-  hyp query <question> --help     what a question takes
 """
 
-_MODULES = {
+QUESTIONS = {
     "sql": "_query_sql",
     "schema": "_query_schema",
     "datasets": "_query_datasets",
@@ -41,16 +42,19 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     if question in {"--help", "-h", "help"}:
         sys.stdout.write(USAGE)
         return 0
-    if question not in _MODULES:
-        asked = f"no such question: {question!r}; " if question else ""
-        sys.stderr.write(f"hyp query: {asked}one of {', '.join(_MODULES)}; see --help\n")
+    if question not in QUESTIONS:
+        told = f"ask one of {', '.join(QUESTIONS)}; see 'hyp query --help'"
+        if question:
+            what = "option" if question.startswith("-") else "question"
+            told = no_such(what, question, (*QUESTIONS, "--help"), of="hyp query")
+        sys.stderr.write(f"hyp query: {told}\n")
         return 2
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         # What a terminal's encoding cannot show must not end the output.
         reconfigure(errors="replace")
     # Only now: a wrong word should be told at once, and these take a while to load.
-    module = importlib.import_module(f"hypactors.cli.{_MODULES[question]}")
+    module = importlib.import_module(f"hypactors.cli.{QUESTIONS[question]}")
     try:
         code: int = module.main(rest, environ)
     except UsageError as error:

@@ -27,7 +27,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     parser = Parser(
         prog="hyp report",
         description="Write one HTML file that opens offline: tokens, sessions, tools, imports.",
-        epilog="example: hyp report --since 30d --open",
+        examples={
+            "hyp report --since 30d --open": "the last month, in the browser",
+            "hyp report -o agents.html": "a file to give to somebody",
+        },
     )
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     parser.add_argument(

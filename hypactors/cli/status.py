@@ -20,15 +20,19 @@ USAGE = "usage: hyp status [--json | --check | --watch [SECONDS]]"
 HELP = f"""\
 {USAGE}
 
-What this machine does, whether it runs what its server wants, and what needs attention.
-Asks the daemon, and reads its files when none answers within {{timeout_s:g}} s. Changes nothing.
+What this machine does, whether it runs what its server wants, and what needs
+attention. Asks the daemon, and reads its files when none answers within
+{{timeout_s:g}} s. Changes nothing.
 
   --json             the report as JSON
   --check            one line, and an exit code for monitoring: 0 all is well,
-                     10 something needs attention, 11 degraded, 12 the daemon does not run
+                     10 something needs attention, 11 degraded,
+                     12 the daemon does not run
   --watch [SECONDS]  show it again and again (2)
 
-example: hyp status --check || hyp status
+examples:
+  hyp status --check || hyp status
+  hyp status --json
 """
 TIMEOUT_S = 2.0
 """A daemon that hangs costs so much; then the files are read."""
@@ -57,10 +61,22 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             return _watch(home, environ, "2")
         case ["--watch", seconds]:
             return _watch(home, environ, seconds)
-    known = {"--json", "--check", "--watch"}
-    unknown = next((word for word in argv if word not in known), " ".join(argv))
-    sys.stderr.write(f"hyp status: unknown argument {unknown!r}; {USAGE}\n")
+        case [word] if word.startswith("--watch="):
+            return _watch(home, environ, word.removeprefix("--watch="))
+    sys.stderr.write(f"hyp status: {_fault(argv)}\n")
     return 2
+
+
+def _fault(argv: Sequence[str]) -> str:
+    from hypactors.cli._suggestion import no_such
+
+    known = ("--json", "--check", "--watch")
+    unknown = next((word for word in argv if word not in known), None)
+    if unknown is None:
+        return f"these do not go together: {' '.join(argv)}; {USAGE}"
+    if unknown.startswith("-"):
+        return no_such("option", unknown.partition("=")[0], known, of="hyp status")
+    return f"unknown argument {unknown!r}; {USAGE}"
 
 
 def report_of(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:

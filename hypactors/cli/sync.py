@@ -47,7 +47,11 @@ class Outgoing:
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Show what would leave; with ``--yes``, or a yes on the terminal, send it."""
-    parser = Parser(prog="hyp sync", description="Show what would leave this machine, and send it.")
+    parser = Parser(
+        prog="hyp sync",
+        description="Show what would leave this machine, and send it.",
+        examples={"hyp sync": "look, and be asked", "hyp sync --yes": "send without being asked"},
+    )
     parser.add_argument("sink", nargs="?", help="the name of a central sink, if there are several")
     parser.add_argument("--yes", action="store_true", help="send without asking")
     options = parser.parse_args(argv)

@@ -39,7 +39,7 @@ def check_config(around: Surroundings) -> Iterator[Finding]:
     errors = [row for row in around.report["diagnostics"] if row["severity"] == "error"]
     for row in errors:
         if row["kind"] == "config_missing":
-            message = "no config yet: a join brings one, and importing by hand needs none"
+            message = "no config yet: a join brings one; imports by hand need none"
             yield Finding("config", "warn", message, "hyp join URL --token-file FILE")
         else:
             yield Finding("config", "fail", row["message"], "hyp config show")

@@ -22,6 +22,8 @@ from tests.cli.sample import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+LISTED = "'hyp backfill --help' lists them"
+
 
 @pytest.mark.parametrize(
     ("argv", "reason"),
@@ -41,8 +43,8 @@ if TYPE_CHECKING:
         (["--retention-days", "-3"], "--retention-days expects a non-negative number (got -3)"),
         (["--retention-days=inf"], "--retention-days expects a non-negative number (got inf)"),
         (["--retention-days=1e999"], "--retention-days expects a non-negative number (got 1e999)"),
-        (["--nope\n"], "unknown option: --nope?"),
-        (["-x"], "unknown option: -x"),
+        (["--nope\n"], rf"no such option: '--nope\n'; {LISTED}"),
+        (["-x"], f"no such option: '-x'; {LISTED}"),
         (["--json=yes"], "--json takes no value"),
         (["plan", "--since", "2026-01-01"], "plan does not take --since"),
         (["plan", "--until", "2026-01-01"], "plan does not take --until"),

@@ -116,7 +116,7 @@ def test_a_token_that_everybody_can_see_is_warned_of(person: Person) -> None:
         (["http://hyp.example.com/"], "must be https"),
         ([URL, TOKEN, "--token-file", "x"], "not both"),
         ([URL, "  "], "token is empty"),
-        ([URL, "--nonsense"], "unrecognized"),
+        ([URL, "--nonsense"], "no such option: '--nonsense'"),
     ],
 )
 def test_a_command_line_that_is_wrong(person: Person, argv: list[str], said: str) -> None:

@@ -150,7 +150,7 @@ def test_a_wrong_statement_is_one_line_with_its_place_and_exit_1(
         (("sql", ""), "the statement is empty"),
         (("sql", " \n"), "the statement is empty"),
         (("sql", "a", "b"), "unrecognized arguments: b"),
-        (("sql", "x", "--nope"), "unrecognized arguments: --nope"),
+        (("sql", "x", "--nope"), "no such option: '--nope'"),
         (("sql", "x", "--json", "--csv"), "not allowed with"),
         (("sql", "x", "--limit", "-1"), "--limit: expects a number from 0 on (got -1)"),
         (("sql", "x", "--timeout", "soon"), "--timeout: expects a number of seconds (got soon)"),

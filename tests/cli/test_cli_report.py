@@ -114,9 +114,3 @@ def test_wrong_arguments_are_a_usage_error(
     with pytest.raises(UsageError):
         run(capsys, home, *argv)
     assert not home.report_file.exists()
-
-
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str], home: HypHome) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        run(capsys, home, "--help")
-    assert "example: hyp report" in capsys.readouterr().out

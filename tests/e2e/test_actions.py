@@ -86,7 +86,7 @@ def test_without_a_daemon_the_files_are_read_and_edited(machine: Machine) -> Non
         (["retry"], "retry wants an action or --all-failed"),
         (["retry", "x", "--all-failed"], "retry wants an action or --all-failed"),
         (["explain"], "the following arguments are required: action"),
-        (["frobnicate"], "invalid choice: 'frobnicate'"),
+        (["frobnicate"], "no such command: 'frobnicate'"),
     ],
 )
 def test_wrong_arguments_are_told_in_one_line(

@@ -179,7 +179,7 @@ def test_the_program_says_what_is_wrong_with_its_arguments(home: HypHome) -> Non
         (["--since", "soon"], "--since expects a duration"),
         (["--level", "loud"], "--level expects one of"),
         (["--lines", "-1"], "--lines expects a number from 0 on"),
-        (["--nope"], "unrecognized arguments"),
+        (["--nope"], "no such option: '--nope'"),
     ):
         done = subprocess.run(
             [sys.executable, "-P", "-m", "hypactors", "logs", *arguments],
