@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import shutil
 import signal
-import threading
-import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
 LEAST_S, LONGEST_S = 0.2, 3600.0
 
@@ -24,21 +23,23 @@ def watch(render: Callable[[], str], seconds: float, out: TextIO) -> int:
     A terminal is drawn over in place, on its other screen, and left as it was; anything else gets
     one text after the other.
     """
-    stop = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Not an event: its lock may be held by the very thread that the handler interrupts.
+    stop: queue.SimpleQueue[int] = queue.SimpleQueue()
+    before = {
+        number: signal.signal(number, lambda got, _: stop.put(got))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     is_terminal = out.isatty()
     try:
         if is_terminal:
             out.write(_ENTER)
-        while not stop.is_set():
+        while True:
             text = render()
             out.write(frame(text, shutil.get_terminal_size()) if is_terminal else f"{text}\n")
             out.flush()
-            _wait(stop, seconds)
+            with contextlib.suppress(queue.Empty):
+                stop.get(timeout=seconds)
+                break
     finally:
         if is_terminal:
             out.write(_LEAVE)
@@ -56,10 +57,3 @@ def frame(text: str, size: tuple[int, int]) -> str:
     columns, lines = size
     shown = [f"{line[:columns]}{_END_OF_LINE}" for line in text.split("\n")[: max(1, lines)]]
     return _HOME + "\r\n".join(shown) + _BELOW
-
-
-def _wait(stop: threading.Event, seconds: float) -> None:
-    # In the main thread a wait on an event is ended by a signal's handler, and only by it.
-    deadline = time.monotonic() + seconds
-    while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
-        stop.wait(min(left, 0.2))
