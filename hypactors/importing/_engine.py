@@ -235,6 +235,7 @@ class Engine:
                 if rows.nbytes >= COMMIT_BYTES:  # alone it need not be copied
                     self._commit(pending, checkpoints)
                     pending = _Pending()
+                    give_back()
                 pending.batches.append(rows)
                 pending.tasks.append(begin)
                 pending.rows += rows.num_rows
@@ -261,7 +262,6 @@ class Engine:
             if pending.taken:
                 checkpoints.belong_to(self.imported.cache_id)
                 checkpoints.save(pending.taken, self._around.window)
-        give_back()
 
     def _write(self, pending: _Pending) -> None:
         import pyarrow as pa  # noqa: PLC0415 - there are rows by now
