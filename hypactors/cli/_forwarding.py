@@ -36,7 +36,7 @@ from hypactors.forward import (
     read_sink_status,
     write_sink_status,
 )
-from hypactors.lake import Lake
+from hypactors.lake import Lake, cache_id
 from hypactors.processes import ImportLock
 from hypactors.usage_policy import UsagePolicy
 
@@ -62,11 +62,8 @@ class MessagesSource:
     signal = SIGNAL
 
     def __init__(self, home: HypHome) -> None:
-        from hypactors.cache import cache_end
-
         self._lake = Lake.of(home)
-        self.end = cache_end(self._lake)
-        self.cache_id = self.end.cache_id if self.end else None
+        self.cache_id = cache_id(home.lake_dir)
 
     def rows(self, after_seq: int) -> Iterable[ExportedRow]:
         from hypactors.cache import export_rows

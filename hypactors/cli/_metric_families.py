@@ -131,6 +131,7 @@ def _forwarding(report: Mapping[str, Any]) -> Iterator[Metric]:
         "set_aside": ("hyp_forward_set_aside_rows", "Rows that a server refused."),
         "failures": ("hyp_forward_failures", "Exports that failed since the last good one."),
         "behind": ("hyp_forward_behind_rows", "Rows that a sink has yet to be sent."),
+        "held": ("hyp_forward_held_rows", "Rows that may not be sent yet."),
     }
     for key, (name, told) in names.items():
         family = GaugeMetricFamily(name, told, labels=["sink"])

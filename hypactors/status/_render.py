@@ -225,7 +225,7 @@ def _forwarding(report: Mapping[str, Any]) -> Iterable[str]:
         yield f"held until {_label(hold.get('deadline'))} ('hyp sync' shows what will leave)"
     for row in rows_of(report, "forwarding"):
         text = f"- {_label(row.get('sink'))}  [{_label(row.get('status'))}]"
-        facts = [f"{_label(row.get('rows'))} rows sent"]
+        facts = [f"{_label(row.get('rows'))} rows sent", *_backlog(row)]
         if row.get("at") is not None:
             facts.append(f"at {_label(row['at'])}")
         if row.get("withheld"):
@@ -236,6 +236,15 @@ def _forwarding(report: Mapping[str, Any]) -> Iterable[str]:
             times = "once" if row["failures"] == 1 else f"{_label(row['failures'])} times"
             facts.append(f"failed {times}: {clean(row.get('error'), TEXT_LIMIT)}")
         yield f"{text}  ({', '.join(facts)})"
+
+
+def _backlog(row: Mapping[str, Any]) -> Iterable[str]:
+    """Say what waits; the daemon may be of a version that does not tell."""
+    if "behind" in row:
+        known = row["behind"] is not None
+        yield f"{_label(row['behind'])} behind" if known else "how many wait is unknown just now"
+    if row.get("held"):
+        yield f"{_label(row['held'])} held (see 'hyp sync')"
 
 
 def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:

@@ -166,6 +166,8 @@ class ForwardingRow(TypedDict):
     at: str | None
     exported_at: str | None
     rows: int
+    behind: int | None
+    held: int | None
     set_aside: int
     withheld: int
     failures: int

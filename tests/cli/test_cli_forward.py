@@ -103,6 +103,7 @@ def test_what_is_new_goes_once(sender: Sender) -> None:
     assert len(request.headers["x-hyp-batch-id"]) == 32
     assert sender.forward(0)["rows"] == 0
     sender.add("d")
+    assert "(3 rows sent, 1 behind, at " in sender.hyp("status").stdout
     assert sender.hyp("forward").stdout.startswith("1 rows sent")
     assert sender.sent() == ["a", "b", "c", "d"]
 
