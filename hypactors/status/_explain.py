@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from hypactors.errors import HypError
-from hypactors.status._render import clean
+from hypactors.status._text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
