@@ -102,8 +102,8 @@ def _check(report: Mapping[str, Any]) -> int:
 
 def verdict(report: Mapping[str, Any]) -> tuple[int, str]:
     """Return the exit code for monitoring and a line that says why (contract §4)."""
-    daemon = report.get("daemon") or {}
-    wanting = [row for row in report.get("attention") or () if isinstance(row, dict)]
+    daemon = status.object_of(report, "daemon")
+    wanting = status.rows_of(report, "attention")
     said = "".join(f"; {status.clean(row.get('message'), 200)}" for row in wanting[:1])
     if not daemon.get("running"):
         return EXIT_NOT_RUNNING, f"NOT RUNNING{said}"
