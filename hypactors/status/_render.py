@@ -87,6 +87,7 @@ def _convergence(row: Mapping[str, Any], styled: Styled) -> list[str]:
         for key, said in (
             ("running_etag", "running"),
             ("served_etag", "served"),
+            ("confirmed_at", "confirmed at"),
             ("last_poll_at", "last good poll"),
         )
         if row.get(key) is not None

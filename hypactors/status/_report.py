@@ -140,6 +140,7 @@ class ConvergenceRow(TypedDict):
     running_etag: str | None
     served_etag: str | None
     last_poll_at: str | None
+    confirmed_at: str | None
     until: str | None
 
 
