@@ -246,7 +246,7 @@ def _backlog(row: Mapping[str, Any]) -> Iterable[str]:
         known = row["behind"] is not None
         yield f"{label(row['behind'])} behind" if known else "how many wait is unknown just now"
     if row.get("held"):
-        yield f"{label(row['held'])} held (see 'hyp sync')"
+        yield f"{label(row['held'])} held for 'hyp sync'"
 
 
 def _remote_config(remote: Mapping[str, Any]) -> Iterable[str]:

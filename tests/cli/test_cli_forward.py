@@ -252,6 +252,17 @@ def test_a_command_line_that_is_wrong(sender: Sender, argv: tuple[str, ...], sai
 
 
 @pytest.mark.process
+def test_a_cache_that_cannot_be_read_is_said_in_a_line(sender: Sender) -> None:
+    (sender.home.lake_dir / "catalog.db").write_bytes(b"no database at all" * 100)
+    assert "the cache cannot be read: " in sender.forward(1)["error"]
+    done = sender.hyp("sync")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hyp sync: the cache cannot be read: ")
+    assert done.stderr.count("\n") == 1
+    assert "how many wait is unknown" in sender.hyp("status").stdout
+
+
+@pytest.mark.process
 def test_a_machine_that_is_not_enrolled(sender: Sender) -> None:
     sender.home.identity_file.unlink()
     assert "not enrolled" in sender.forward(1)["error"]

@@ -63,7 +63,7 @@ def test_what_a_hold_keeps_is_held_and_not_behind(joined: Machine) -> None:
     cache_id = fill(joined)
     Fleets(joined.home).joined(FLEET, ForeignRows(FLEET, cache_id, 3), now)
     assert waiting(joined) == (1, 3)
-    text = "(0 rows sent, 1 behind, 3 held (see 'hyp sync'))"
+    text = "(0 rows sent, 1 behind, 3 held for 'hyp sync')"
     assert text in render_text(joined.report())
     write_first_sync_hold(joined.home, now.replace(year=2999), pid=1)
     assert waiting(joined) == (0, 4)
