@@ -70,6 +70,9 @@ class HypHome:
     def slot_etag_file(self, slot: str) -> Path:
         return self.control_dir / f"config.{slot}.etag"
 
+    def slot_confirmed_file(self, slot: str) -> Path:
+        return self.control_dir / f"config.{slot}.confirmed.json"
+
     def provider_runs(self, provider: str) -> Path:
         """Return the folder with the lock and the runs of one provider (contract §5)."""
         return self.runs_dir / slug(provider)

@@ -4,18 +4,16 @@ Loads pyarrow and pyiceberg: only children and ``hyp query`` / ``hyp backfill`` 
 ``hypactors.cache.sql`` loads duckdb as well.
 """
 
-from hypactors.cache._export import CacheEnd, ExportedRow, cache_end, export_rows
+from hypactors.cache._export import ExportedRow, export_rows
 from hypactors.cache._maintenance import Maintained, maintain
 from hypactors.cache._plan import planned_files, remember_files, shared_rows
 from hypactors.cache._writer import Committed, MessageWriter
 
 __all__ = [
-    "CacheEnd",
     "Committed",
     "ExportedRow",
     "Maintained",
     "MessageWriter",
-    "cache_end",
     "export_rows",
     "maintain",
     "planned_files",

@@ -17,7 +17,6 @@ from pyiceberg.types import LongType
 
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._schema import INGEST_SEQ
-from hypactors.cache._writer import NEXT_SEQ
 from hypactors.dataset import COLUMNS
 from hypactors.lake import ReadersLock
 
@@ -45,22 +44,6 @@ class ExportedRow:
     cwd: str | None
     client: str
     day: str
-
-
-@dataclass(frozen=True, slots=True)
-class CacheEnd:
-    """Which table there is, and the highest number that it has given to a row."""
-
-    cache_id: str
-    seq: int
-
-
-def cache_end(lake: Lake) -> CacheEnd | None:
-    """Say how far the table goes; None when nothing was ever imported."""
-    table = open_for_reading(lake)
-    if table is None:
-        return None
-    return CacheEnd(str(table.metadata.table_uuid), int(table.properties.get(NEXT_SEQ, "1")) - 1)
 
 
 def export_rows(lake: Lake, after_seq: int) -> Iterator[ExportedRow]:

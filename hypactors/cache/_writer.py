@@ -16,6 +16,7 @@ from hypactors.cache._parts import KnownParts
 from hypactors.cache._schema import SORT_COLUMNS, arrow_schema
 from hypactors.cache._transaction import FrugalTransaction
 from hypactors.dataset.arrow import columns_of, digests_of_rows
+from hypactors.lake import NEXT_SEQ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Transaction
 
     from hypactors.lake import Lake
-
-# A table property, so that it is committed with the rows and outlives every snapshot.
-NEXT_SEQ = "hyp.next-ingest-seq"
 
 _LOST_RACES = 20
 """How often a commit is made again because another machine was quicker."""

@@ -36,7 +36,7 @@ from hypactors.forward import (
     read_sink_status,
     write_sink_status,
 )
-from hypactors.lake import Lake
+from hypactors.lake import Lake, cache_id
 from hypactors.processes import ImportLock
 from hypactors.usage_policy import UsagePolicy
 
@@ -56,17 +56,17 @@ LOCK = "lock"
 
 
 class MessagesSource:
-    """The rows of the cache of this machine."""
+    """The rows of the cache of this machine. Raises ``HypError`` when it cannot be read."""
 
     dataset = "ai_gateway_messages"
     signal = SIGNAL
 
     def __init__(self, home: HypHome) -> None:
-        from hypactors.cache import cache_end
-
         self._lake = Lake.of(home)
-        self.end = cache_end(self._lake)
-        self.cache_id = self.end.cache_id if self.end else None
+        try:
+            self.cache_id = cache_id(home.lake_dir)
+        except OSError as error:
+            raise HypError(f"the cache cannot be read: {error}") from error
 
     def rows(self, after_seq: int) -> Iterable[ExportedRow]:
         from hypactors.cache import export_rows
@@ -167,15 +167,15 @@ class _Exporting:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        source = MessagesSource(self._home)
         try:
+            source = MessagesSource(self._home)
             policy = UsagePolicy.load(self._home)
             async with CentralClient(self._sink.url) as client:
                 keeper = IdentityKeeper(client, self._sink, self._clock)
                 await keeper.acquire(may_bootstrap=False)
                 return await export([source], self._way(client, keeper, policy))
         except (IdentityError, CentralUnreachableError, HypError) as error:
-            return ExportResult([Sent(source.dataset, error=str(error))])
+            return ExportResult([Sent(MessagesSource.dataset, error=str(error))])
 
     def _way(self, client: Any, keeper: IdentityKeeper, policy: UsagePolicy) -> Way:
         sink, home = self._sink, self._home

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def _actors(report: Mapping[str, Any]) -> Iterator[Metric]:
     )
     alive = GaugeMetricFamily("hyp_actor_up", "Whether an actor runs.", labels=["actor"])
     for actor in rows_of(report, "actors"):
-        name = [str(actor.get("name"))]
+        name = [_label(actor.get("name"))]
         _add(restarts, name, actor.get("restarts"))
         alive.add_metric(name, int(actor.get("state") == "running"))
     yield from (restarts, alive)
@@ -80,7 +81,7 @@ def _actions(report: Mapping[str, Any]) -> Iterator[Metric]:
     done = GaugeMetricFamily("hyp_import_bytes_done", "Bytes that an import read.", labels=labels)
     total = GaugeMetricFamily("hyp_import_bytes", "Bytes that an import reads.", labels=labels)
     for action in rows_of(report, "client_actions"):
-        unit = [str(action.get(label)) for label in labels]
+        unit = [_label(action.get(label)) for label in labels]
         for name in _STATES:
             state.add_metric([*unit, name], int(action.get("state") == name))
         _add(rows, unit, action.get("rows"))
@@ -131,11 +132,12 @@ def _forwarding(report: Mapping[str, Any]) -> Iterator[Metric]:
         "set_aside": ("hyp_forward_set_aside_rows", "Rows that a server refused."),
         "failures": ("hyp_forward_failures", "Exports that failed since the last good one."),
         "behind": ("hyp_forward_behind_rows", "Rows that a sink has yet to be sent."),
+        "held": ("hyp_forward_held_rows", "Rows that may not be sent yet."),
     }
     for key, (name, told) in names.items():
         family = GaugeMetricFamily(name, told, labels=["sink"])
         for row in rows_of(report, "forwarding"):
-            _add(family, [str(row.get("sink"))], row.get(key))
+            _add(family, [_label(row.get("sink"))], row.get(key))
         yield family
 
 
@@ -146,9 +148,15 @@ def _gauge(name: str, told: str, value: object) -> GaugeMetricFamily:
 
 
 def _add(family: GaugeMetricFamily | CounterMetricFamily, labels: list[str], value: object) -> None:
-    """Add a number; what is none is not there."""
+    """Add a number; what is none, or is beyond what the format can hold, is not there."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        family.add_metric(labels, value)
+        with contextlib.suppress(OverflowError):
+            family.add_metric(labels, float(value))
+
+
+def _label(value: object) -> str:
+    """Return a value as text that can be written as UTF-8: half a surrogate pair cannot."""
+    return str(value).encode(errors="replace").decode()
 
 
 def _seconds(moment: object) -> float | None:

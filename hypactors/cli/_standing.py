@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MOST = 3
+_LARGEST_BYTES = 2**63
 _SAID = {
     "never_joined": "on its own: it has joined no server",
     "seed": "joined, and waits for its first config",
@@ -69,7 +70,7 @@ def _cache(report: Mapping[str, Any]) -> str:
     size = cache.get("size_bytes")
     if not cache.get("oldest_partition_date") or not isinstance(size, int):
         return "nothing was imported yet"
-    return f"{size / 1e6:,.1f} MB of history are in the cache"
+    return f"{min(max(size, 0), _LARGEST_BYTES) / 1e6:,.1f} MB of history are in the cache"
 
 
 def _actions(report: Mapping[str, Any]) -> list[str]:

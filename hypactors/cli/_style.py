@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "yellow": "33", "green": "32"}
+_PLAIN = "\x1b[0m"
+_CODE = re.compile(r"(\x1b\[\d+m)")
 
 
 def is_coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -17,4 +20,16 @@ def is_coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 def styled(text: str, style: str, *, on: bool) -> str:
     """Return the text in a style: ``bold``, ``dim``, ``red``, ``yellow`` or ``green``."""
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if on else text
+    return f"\x1b[{_CODES[style]}m{text}{_PLAIN}" if on else text
+
+
+def cut(line: str, columns: int) -> str:
+    """Return a line that may be styled, with so many characters at most, and no style left on."""
+    shown = ""
+    for part in _CODE.split(line):
+        if _CODE.fullmatch(part) is None:
+            shown += part[:columns]
+            columns -= len(part[:columns])
+        elif columns > 0 or part == _PLAIN:
+            shown += part
+    return shown

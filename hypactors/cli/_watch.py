@@ -8,6 +8,8 @@ import shutil
 import signal
 from typing import TYPE_CHECKING, TextIO
 
+from hypactors.cli._style import cut
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -55,5 +57,5 @@ def frame(text: str, size: tuple[int, int]) -> str:
     ``size`` is columns and lines; what does not fit is cut.
     """
     columns, lines = size
-    shown = [f"{line[:columns]}{_END_OF_LINE}" for line in text.split("\n")[: max(1, lines)]]
+    shown = [f"{cut(line, columns)}{_END_OF_LINE}" for line in text.split("\n")[: max(1, lines)]]
     return _HOME + "\r\n".join(shown) + _BELOW

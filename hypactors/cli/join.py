@@ -21,7 +21,7 @@ from hypactors.forward import (
     local_now,
     write_first_sync_hold,
 )
-from hypactors.lake import Lake
+from hypactors.lake import cache_end
 from hypactors.paths import HypHome
 
 if TYPE_CHECKING:
@@ -153,9 +153,7 @@ def _hold_foreign_rows(home: HypHome, fleet: str) -> bool:
     before = fleets.last_joined()
     foreign = None
     if before is not None and before != fleet:
-        from hypactors.cache import cache_end
-
-        end = cache_end(Lake.of(home))
+        end = cache_end(home.lake_dir)
         if end is not None and end.seq:
             foreign = ForeignRows(fleet, end.cache_id, end.seq)
     fleets.joined(fleet, foreign, SystemClock().now())

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hypactors import control, status
+from hypactors.cli._style import is_coloured, styled
 from hypactors.errors import ControlError
 from hypactors.paths import HypHome
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     match [*argv]:
         case [] | ["--json"]:
             report = report_of(home, environ)
-            text = json.dumps(report, indent=2) if argv else status.render_text(report)
+            text = json.dumps(report, indent=2) if argv else _in_words(report, environ)
             sys.stdout.write(f"{text}\n")
             return 0
         case ["--check"]:
@@ -88,6 +89,11 @@ def report_of(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:
     return report if isinstance(report, dict) else report_from_files(home, environ)
 
 
+def _in_words(report: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    on = is_coloured(sys.stdout, environ)
+    return status.render_text(report, lambda text, style: styled(text, style, on=on))
+
+
 def _check(report: Mapping[str, Any]) -> int:
     code, text = verdict(report)
     sys.stdout.write(f"{text}\n")
@@ -96,8 +102,8 @@ def _check(report: Mapping[str, Any]) -> int:
 
 def verdict(report: Mapping[str, Any]) -> tuple[int, str]:
     """Return the exit code for monitoring and a line that says why (contract §4)."""
-    daemon = report.get("daemon") or {}
-    wanting = [row for row in report.get("attention") or () if isinstance(row, dict)]
+    daemon = status.object_of(report, "daemon")
+    wanting = status.rows_of(report, "attention")
     said = "".join(f"; {status.clean(row.get('message'), 200)}" for row in wanting[:1])
     if not daemon.get("running"):
         return EXIT_NOT_RUNNING, f"NOT RUNNING{said}"
@@ -120,7 +126,7 @@ def _watch(home: HypHome, environ: Mapping[str, str], text: str) -> int:
             f"hyp status: --watch expects seconds from {LEAST_S:g} to {LONGEST_S:g} (got {text})\n"
         )
         return 2
-    return watch(lambda: status.render_text(report_of(home, environ)), seconds, sys.stdout)
+    return watch(lambda: _in_words(report_of(home, environ), environ), seconds, sys.stdout)
 
 
 def report_from_files(home: HypHome, environ: Mapping[str, str]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from hypactors.config._catalogue import (
 )
 from hypactors.config._control import (
     active_slot,
+    confirmed_at,
     read_control_state,
     running_etag,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "ValidationError",
     "active_slot",
     "check_pins",
+    "confirmed_at",
     "join_catalogue",
     "maintenance_interval_s",
     "merge_layers",

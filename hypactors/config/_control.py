@@ -8,12 +8,22 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from hypactors.config._state import SLOTS, ControlState, decode_state
 from hypactors.files import read_if_present
 
 if TYPE_CHECKING:
     from hypactors.config._state import Slot
     from hypactors.paths import HypHome
+
+
+class Confirmed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is noted beside a slot: when the trial of its config was won."""
+
+    etag: str
+    at: str
+    v: int = 1
 
 
 def read_control_state(home: HypHome) -> ControlState:
@@ -56,3 +66,20 @@ def slot_etag(home: HypHome, slot: Slot) -> str | None:
     except (OSError, ValueError):
         return None
     return text.strip() or None
+
+
+def confirmed_at(home: HypHome) -> str | None:
+    """Return when the config in force was confirmed; None when nobody noted it.
+
+    Another client does not; and a seed, or what is on trial, was not confirmed.
+    """
+    slot = active_slot(home)
+    if slot is None:
+        return None
+    try:
+        raw = read_if_present(home.slot_confirmed_file(slot))
+        found = msgspec.json.decode(raw or b"null", type=Confirmed | None)
+    except (OSError, ValueError, RecursionError):
+        return None
+    # The slot may have been written anew since, for another config.
+    return found.at if found is not None and found.etag == slot_etag(home, slot) else None

@@ -140,6 +140,7 @@ class ApplyEngine:
             return None
         self._memory.save(win_trial(state))
         self._log.info("config.probation_cleared", etag=trial.etag)
+        self._note_confirmed(trial.etag)
         self._retire_seed()
         return trial.etag
 
@@ -307,6 +308,15 @@ class ApplyEngine:
         self._log.info("config.applied", etag=etag, slot=target, window_s=window_s(served.document))
         self._retire_seed()
         return StageResult("applied")
+
+    def _note_confirmed(self, etag: str) -> None:
+        """Note the time for people; the config is confirmed whether or not that works."""
+        slot = active_slot(self._home)
+        try:
+            if slot is not None:
+                self._folder.note_confirmed(slot, etag, self._clock.now())
+        except OSError as error:
+            self._log.warning("config.confirmation_not_noted", etag=etag, error=str(error))
 
     def _retire_seed(self) -> None:
         """Delete the seed, now that a slot has what it said; a failure is made up for later."""

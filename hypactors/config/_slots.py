@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypactors.config._control import active_slot
+import msgspec
+
+from hypactors.clock import iso_ms
+from hypactors.config._control import Confirmed, active_slot
 from hypactors.config._document import DocumentError
 from hypactors.config._shape import parse_document
 from hypactors.config._state import SLOTS, ControlState, decode_state, encode_state
@@ -78,6 +81,10 @@ class ControlFolder:
         sidecar = self._home.slot_etag_file(slot)
         write_atomic(sidecar, f"{etag}\n".encode(), files=self._files)
 
+    def note_confirmed(self, slot: Slot, etag: str, now: datetime) -> None:
+        content = msgspec.json.encode(Confirmed(etag=etag, at=iso_ms(now))) + b"\n"
+        write_atomic(self._home.slot_confirmed_file(slot), content, files=self._files)
+
     def point_at(self, slot: Slot) -> None:
         """Put a slot in force: document and etag change together, by one rename."""
         target = self._home.slot_file(slot).name
@@ -105,6 +112,7 @@ class ControlFolder:
             self._home.state_file,
             *(self._home.slot_file(slot) for slot in SLOTS),
             *(self._home.slot_etag_file(slot) for slot in SLOTS),
+            *(self._home.slot_confirmed_file(slot) for slot in SLOTS),
         )
         if not self._home.control_dir.is_dir():
             return
@@ -124,6 +132,7 @@ def reset_to_seed(home: HypHome, files: Files = DISK) -> bool:
     remove(home.active_link, files=files)
     rest = (
         home.state_file,
+        *(home.slot_confirmed_file(slot) for slot in SLOTS),
         *(home.slot_etag_file(slot) for slot in SLOTS),
         *(home.slot_file(slot) for slot in SLOTS),
     )

@@ -3,6 +3,7 @@
 It knows neither actors nor the table: rows come from a ``Source``.
 """
 
+from hypactors.forward._backlog import Backlog, backlog
 from hypactors.forward._chunks import MOST_BYTES, MOST_ROWS, Chunk, Row, chunks
 from hypactors.forward._export import ExportResult, Sent, Source, Way, export
 from hypactors.forward._hold import (
@@ -29,6 +30,7 @@ from hypactors.forward._status import (
 __all__ = [
     "MOST_BYTES",
     "MOST_ROWS",
+    "Backlog",
     "Chunk",
     "ExportResult",
     "Fleets",
@@ -46,6 +48,7 @@ __all__ = [
     "StoppedError",
     "Verdict",
     "Way",
+    "backlog",
     "cache_stamp",
     "chunks",
     "describe_until",

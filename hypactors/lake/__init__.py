@@ -1,15 +1,25 @@
 """Where rows are kept, its locks, and what can be told of it without loading the data plane."""
 
 from hypactors.lake._lake import Lake
-from hypactors.lake._location import CATALOG_FILE, cache_id, metadata_location
+from hypactors.lake._location import (
+    CATALOG_FILE,
+    NEXT_SEQ,
+    CacheEnd,
+    cache_end,
+    cache_id,
+    metadata_location,
+)
 from hypactors.lake._lock import DatasetLock, ReadersLock
 from hypactors.lake._plan import keep_plan, kept_plan
 
 __all__ = [
     "CATALOG_FILE",
+    "NEXT_SEQ",
+    "CacheEnd",
     "DatasetLock",
     "Lake",
     "ReadersLock",
+    "cache_end",
     "cache_id",
     "keep_plan",
     "kept_plan",

@@ -261,6 +261,12 @@ CONFIG: tuple[Event, ...] = (
         "The switch to a config may not survive a power cut.",
     ),
     Event(
+        "config.confirmation_not_noted",
+        ("warning",),
+        ("etag", "error"),
+        "A config was confirmed; the time of that could not be written down.",
+    ),
+    Event(
         "config.seed_retired",
         ("info",),
         (),

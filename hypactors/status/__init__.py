@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from hypactors.status._explain import explain, find_row
     from hypactors.status._live import LiveActor, LiveDaemon, LiveImport, LiveState
     from hypactors.status._reading import object_of, rows_of
-    from hypactors.status._render import clean, render_actions, render_text
+    from hypactors.status._render import render_text
+    from hypactors.status._render_actions import render_actions
     from hypactors.status._report import Report
+    from hypactors.status._text import clean
 
 __all__ = [
     "LiveActor",
@@ -39,13 +41,13 @@ _MODULES = {
     "LiveState": "_live",
     "Report": "_report",
     "LiveImport": "_live",
-    "clean": "_render",
+    "clean": "_text",
     "collect_report": "_collect",
     "explain": "_explain",
     "find_row": "_explain",
     "object_of": "_reading",
     "rows_of": "_reading",
-    "render_actions": "_render",
+    "render_actions": "_render_actions",
     "render_text": "_render",
 }
 

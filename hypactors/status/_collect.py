@@ -6,25 +6,27 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hypactors.actions import read_markers, request_keys
-from hypactors.central import CENTRAL_PLUGIN, DEFAULT_POLL_S, central_sinks, link_sink
+from hypactors.central import CENTRAL_PLUGIN, DEFAULT_POLL_S, link_sink
 from hypactors.clock import SystemClock, iso_ms
 from hypactors.config import (
     CATALOGUE,
     BlobSink,
     active_slot,
+    confirmed_at,
     read_control_state,
     resolve_layers,
     retention_days,
     running_etag,
     unsupported_plugins,
 )
-from hypactors.forward import read_first_sync_hold, read_sink_status
+from hypactors.dataset import DATASET
 from hypactors.processes import find_live_runs
 from hypactors.status._attention import attention
 from hypactors.status._cache_size import measure
 from hypactors.status._client_actions import action_rows
 from hypactors.status._convergence import convergence
 from hypactors.status._daemon import daemon_row
+from hypactors.status._forwarding import forwarding_rows, hold_row
 from hypactors.status._health import diagnose, overall
 from hypactors.status._live import LiveImport
 from hypactors.usage_policy import PolicyError, local_only_dirs
@@ -50,8 +52,6 @@ if TYPE_CHECKING:
         ConfigLayersRow,
         ConfigRow,
         DroppedRow,
-        ForwardingRow,
-        HoldRow,
         LinkRow,
         PluginRow,
         ProbationRow,
@@ -61,8 +61,6 @@ if TYPE_CHECKING:
         SinkRow,
         UsagePolicyRow,
     )
-
-DATASET = "ai_gateway_messages"
 
 
 def collect_report(
@@ -111,7 +109,7 @@ def collect_report(
         "cache": _cache(home, document),
         "recent_error_count": None,
         "usage_policy": usage_policy,
-        "first_sync_hold": _hold(home),
+        "first_sync_hold": hold_row(home, now),
         "config_layers": _config_layers(layers),
         "remote_config": remote,
         "client_actions": action_rows(
@@ -130,7 +128,7 @@ def collect_report(
         "diagnostics": diagnostics,
         "actors": [_actor(actor) for actor in live.actors] if live else None,
         "link": link,
-        "forwarding": _forwarding(home, layers),
+        "forwarding": forwarding_rows(home, document, now),
         "source": "daemon" if live else "files",
         "as_of": iso_ms(now) if live else _newest(home),
         "convergence": convergence(
@@ -139,6 +137,7 @@ def collect_report(
             link=link,
             is_live=live is not None,
             applied_at=_applied_at(home),
+            confirmed_at=confirmed_at(home),
             poll_interval_s=sink.poll_interval_s if sink else DEFAULT_POLL_S,
             now=now,
         ),
@@ -217,36 +216,6 @@ def _usage_policy(home: HypHome) -> tuple[UsagePolicyRow | None, str | None]:
         return {"local_only_dir_count": len(local_only_dirs(home)), "folder_ask": None}, None
     except PolicyError as error:
         return None, str(error)
-
-
-def _hold(home: HypHome) -> HoldRow | None:
-    hold = read_first_sync_hold(home, SystemClock().now())
-    if hold is None:
-        return None
-    return {"deadline": iso_ms(hold.until), "deadline_ms": int(hold.until.timestamp() * 1000)}
-
-
-def _forwarding(home: HypHome, layers: Layers) -> list[ForwardingRow]:
-    """Return how each central sink is doing, of the fleet that it is in now."""
-    rows: list[ForwardingRow] = []
-    for sink in central_sinks(layers.effective, home) if layers.effective else ():
-        found = read_sink_status(home, sink.name)
-        if found is not None and found.fleet != sink.fleet:
-            found = None
-        rows.append(
-            {
-                "sink": sink.name,
-                "status": found.status if found else "never",
-                "at": found.at if found else None,
-                "exported_at": found.exported_at if found else None,
-                "rows": found.rows if found else 0,
-                "set_aside": found.set_aside if found else 0,
-                "withheld": found.withheld if found else 0,
-                "failures": found.failures if found else 0,
-                "error": found.error if found else None,
-            }
-        )
-    return rows
 
 
 def _config(layers: Layers) -> ConfigRow:

@@ -20,13 +20,15 @@ def convergence(
     link: LinkRow | None,
     is_live: bool,
     applied_at: datetime | None,
+    confirmed_at: str | None,
     poll_interval_s: float,
     now: datetime,
 ) -> ConvergenceRow:
     """Return where the machine stands.
 
-    ``link`` is None without a daemon that polls; ``applied_at`` is when the config in force was
-    put there. What only a daemon knows is null without one.
+    ``link`` is None without a daemon that polls. ``applied_at`` is when the config in force was
+    put there, ``confirmed_at`` when its trial was won. What only a daemon knows is null without
+    one.
     """
     probation = remote["probation"]
     return {
@@ -42,6 +44,7 @@ def convergence(
         "running_etag": remote["running_etag"],
         "served_etag": link["served_etag"] if link else None,
         "last_poll_at": link["succeeded_at"] if link else None,
+        "confirmed_at": confirmed_at if probation is None else None,
         "until": probation["until"] if probation else None,
     }
 

@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from hypactors.errors import HypError
-from hypactors.status._render import clean
+from hypactors.status._text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +81,7 @@ def _state(row: Mapping[str, Any], key: str) -> list[str]:
 
 def _failed(row: Mapping[str, Any]) -> list[str]:
     attempts = row.get("attempts")
-    times = f"{attempts:g} times" if isinstance(attempts, int | float) else "before"
+    times = f"{clean(attempts)} times" if isinstance(attempts, int | float) else "before"
     times = "once" if attempts == 1 else times
     lines = [
         (
@@ -100,7 +100,7 @@ def _failed(row: Mapping[str, Any]) -> list[str]:
 
 def _rows(row: Mapping[str, Any]) -> str:
     rows = row.get("rows")
-    return f", with {rows:g} rows" if isinstance(rows, int | float) else ""
+    return f", with {clean(rows)} rows" if isinstance(rows, int | float) else ""
 
 
 def _last_word(row: Mapping[str, Any]) -> str:

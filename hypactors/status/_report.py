@@ -140,6 +140,7 @@ class ConvergenceRow(TypedDict):
     running_etag: str | None
     served_etag: str | None
     last_poll_at: str | None
+    confirmed_at: str | None
     until: str | None
 
 
@@ -166,6 +167,8 @@ class ForwardingRow(TypedDict):
     at: str | None
     exported_at: str | None
     rows: int
+    behind: int | None
+    held: int | None
     set_aside: int
     withheld: int
     failures: int

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypactors.cache import MessageWriter, cache_end, export_rows
+from hypactors.cache import MessageWriter, export_rows
 from hypactors.cache._catalog import open_for_reading
 from hypactors.cache._export import _json, portable
 from hypactors.central.server._rows import read_rows
 from hypactors.dataset import COLUMNS
-from hypactors.lake import Lake
+from hypactors.lake import Lake, cache_end
 from hypactors.providers import Exchange, Message, expand
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_nothing_was_ever_imported(lake: Lake) -> None:
     assert exported(lake) == []
-    assert cache_end(lake) is None
+    assert cache_end(lake.folder) is None
 
 
 def test_rows_come_in_the_order_of_their_numbers(lake: Lake) -> None:
@@ -73,7 +73,7 @@ def test_rows_come_in_the_order_of_their_numbers(lake: Lake) -> None:
     found = exported(lake)
     assert [seq for seq, _ in found] == [1, 2, 3, 4, 5]
     assert sorted(names(found)) == ["a", "b", "c", "x", "y"]
-    end = cache_end(lake)
+    end = cache_end(lake.folder)
     assert end is not None
     assert end.seq == 5
 
@@ -160,7 +160,7 @@ def test_a_table_that_is_made_anew_has_another_id(lake: Lake, tmp_path: Path) ->
     MessageWriter(lake, run_id="r").commit(rows("a"))
     other = Lake(tmp_path / "other")
     MessageWriter(other, run_id="r").commit(rows("a"))
-    here, there = cache_end(lake), cache_end(other)
+    here, there = cache_end(lake.folder), cache_end(other.folder)
     assert here is not None
     assert there is not None
     assert (here.seq, here.cache_id == there.cache_id) == (1, False)

@@ -103,6 +103,7 @@ def test_what_is_new_goes_once(sender: Sender) -> None:
     assert len(request.headers["x-hyp-batch-id"]) == 32
     assert sender.forward(0)["rows"] == 0
     sender.add("d")
+    assert "(3 rows sent, 1 behind, at " in sender.hyp("status").stdout
     assert sender.hyp("forward").stdout.startswith("1 rows sent")
     assert sender.sent() == ["a", "b", "c", "d"]
 
@@ -248,6 +249,17 @@ def test_a_command_line_that_is_wrong(sender: Sender, argv: tuple[str, ...], sai
     assert done.returncode in {1, 2}
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.process
+def test_a_cache_that_cannot_be_read_is_said_in_a_line(sender: Sender) -> None:
+    (sender.home.lake_dir / "catalog.db").write_bytes(b"no database at all" * 100)
+    assert "the cache cannot be read: " in sender.forward(1)["error"]
+    done = sender.hyp("sync")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hyp sync: the cache cannot be read: ")
+    assert done.stderr.count("\n") == 1
+    assert "how many wait is unknown" in sender.hyp("status").stdout
 
 
 @pytest.mark.process

@@ -32,7 +32,10 @@ REPORT = {
     },
     "diagnostics": [{"severity": "warning"}],
     "link": {"succeeded_at": "2026-11-25T00:00:10.000Z", "failures": 3},
-    "forwarding": [{"sink": "central", "rows": 7, "set_aside": 1, "failures": 0}],
+    "forwarding": [
+        {"sink": "central", "rows": 7, "behind": 2, "held": 5, "set_aside": 1, "failures": 0},
+        {"sink": "other", "behind": None, "held": None},
+    ],
     "cache": {"size_bytes": 99},
 }  # fmt: skip
 
@@ -60,6 +63,9 @@ def test_the_report_is_told_in_numbers() -> None:
     assert told["hyp_poll_success_timestamp_seconds", ()] == 1_795_564_810
     assert told["hyp_poll_failures", ()] == 3
     assert told["hyp_forward_rows", ("central",)] == 7
+    assert told["hyp_forward_behind_rows", ("central",)] == 2
+    assert told["hyp_forward_held_rows", ("central",)] == 5
+    assert ("hyp_forward_behind_rows", ("other",)) not in told, "unknown is not zero"
     assert told["hyp_diagnostics", ("warning",)] == 1
     assert told["hyp_cache_bytes", ()] == 99
 

@@ -24,6 +24,10 @@ def test_a_frame_is_drawn_over_the_one_before() -> None:
     assert drawn == "\x1b[Hone\x1b[K\r\ntwo l\x1b[K\x1b[J"
 
 
+def test_a_styled_line_is_cut_where_it_is_seen_to_end() -> None:
+    assert frame("\x1b[1mbold\x1b[0m more", (6, 1)) == "\x1b[H\x1b[1mbold\x1b[0m m\x1b[K\x1b[J"
+
+
 def test_what_is_no_terminal_gets_one_text_after_the_other() -> None:
     out = io.StringIO()
     count = 0
@@ -48,7 +52,7 @@ def test_a_terminal_is_left_as_it_was(number: signal.Signals, tmp_path: Path) ->
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "hypactors", "status", "--watch", "0.2"],
-        env={**os.environ, "HYP_HOME": str(tmp_path), "TERM": "xterm"},
+        env={**os.environ, "HYP_HOME": str(tmp_path), "TERM": "xterm", "NO_COLOR": ""},
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
@@ -64,6 +68,6 @@ def test_a_terminal_is_left_as_it_was(number: signal.Signals, tmp_path: Path) ->
         process.kill()
         process.wait()
         os.close(ours)
-    assert shown.startswith(b"\x1b[?1049h\x1b[?25l\x1b[Hhypactors")
+    assert shown.startswith(b"\x1b[?1049h\x1b[?25l\x1b[H\x1b[1mhypactors\x1b[0m")
     assert shown.endswith(b"\x1b[?25h\x1b[?1049l")
     assert b"\x1b[2J" not in shown, "it would flicker"

@@ -158,11 +158,16 @@ def test_leave_and_come_back(central: Central, tmp_path: Path) -> None:
         eventually(lambda: len(central.gateways()) == 2)
         eventually(lambda: central.gateways()[1]["state"] == "converged")
         eventually(lambda: member.status()["forwarding"][0]["status"] == "exported")
+        assert member.status()["forwarding"][0]["behind"] == 0
+        confirmed_at = member.status()["convergence"]["confirmed_at"]
+        assert confirmed_at is not None
         assert member.marker() == before
         assert len(member.events("client_action.backfill_spawn")) == 1
         assert local.read_text() == '{"version": 2, "plugins": []}'
     finally:
         assert end(daemon) == 0
+    convergence = member.status()["convergence"]
+    assert (convergence["state"], convergence["confirmed_at"]) == ("converged", confirmed_at)
 
 
 @pytest.mark.process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hypactors.cli.main import COMMANDS
+from hypactors.config import active_slot
 from hypactors.status import render_text
 from hypactors.status._attention import attention
 from hypactors.status._convergence import convergence
@@ -81,7 +83,8 @@ BAD = {"etag": "r2", "reason": "probation_expired", "recorded_at": iso(30)}
 def test_where_the_machine_stands(state: str, facts: dict[str, Any]) -> None:
     usual: dict[str, Any] = {
         "is_joined": True, "remote": remote(), "link": link(), "is_live": True,
-        "applied_at": NOW - timedelta(hours=1), "poll_interval_s": 60, "now": NOW,
+        "applied_at": NOW - timedelta(hours=1), "confirmed_at": None, "poll_interval_s": 60,
+        "now": NOW,
     }  # fmt: skip
     assert convergence(**(usual | facts))["state"] == state
 
@@ -89,13 +92,14 @@ def test_where_the_machine_stands(state: str, facts: dict[str, Any]) -> None:
 def test_what_only_a_daemon_knows_is_null_without_one() -> None:
     row = convergence(
         is_joined=True, remote=remote(probation=TRIAL), link=None, is_live=False,
-        applied_at=None, poll_interval_s=60, now=NOW,
+        applied_at=None, confirmed_at=iso(90), poll_interval_s=60, now=NOW,
     )  # fmt: skip
     assert row == {
         "state": "on_trial",
         "running_etag": "r1",
         "served_etag": None,
         "last_poll_at": None,
+        "confirmed_at": None,  # what is on trial is not confirmed
         "until": TRIAL["until"],
     }
 
@@ -223,3 +227,18 @@ def test_golden_states_say_where_they_stand(machine: Machine, name: str, state: 
     assert f"standing: {state.replace('_', ' ').replace('seed', 'joined, no')}" in render_text(
         found
     )
+
+
+def test_it_says_when_the_config_was_confirmed(machine: Machine) -> None:
+    """The other client does not note it: then there is nothing to say."""
+    machine.take_golden("4-backfill-done")
+    found = machine.report()
+    assert found["convergence"]["confirmed_at"] is None
+    assert "confirmed at" not in render_text(found)
+    slot = active_slot(machine.home)
+    assert slot is not None
+    note = {"v": 1, "etag": found["convergence"]["running_etag"], "at": iso(3)}
+    machine.home.slot_confirmed_file(slot).write_text(json.dumps(note))
+    found = machine.report()
+    assert found["convergence"]["confirmed_at"] == iso(3)
+    assert f"confirmed at {iso(3)}" in render_text(found)

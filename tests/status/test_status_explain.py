@@ -60,6 +60,8 @@ def test_what_is_not_found_is_told_with_what_may_be_meant(
             ["failed 3 times", "tried again at N"],
         ),
         ({"state": "failed", "waits_for": "a slot"}, ["waits for a slot"]),
+        ({"state": "failed", "attempts": 10**400}, ["failed 1000"]),
+        ({"state": "done", "at": "T", "rows": 1234567}, ["with 1234567 rows"]),
         ({"state": "refused", "at": "T", "reason": "no"}, ["refused at T: no", "retry k"]),
         ({"state": "running", "started_at": "T", "pid": 7}, ["since T, as pid 7"]),
         ({"state": "pending", "waits_for": "a slot"}, ["It waits for a slot", "retry k"]),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypactors.status import render_text
-from hypactors.status._render import clean
+from hypactors.status._text import clean
 
 HOSTILE = "a\x1b[31m\x9b2J\nb\tc\r\u202ed\u2066e\x00\x7f\ud800f"
 CLEAN = "a[31m2J b c def"
@@ -55,6 +55,40 @@ def test_hostile_text_never_reaches_the_terminal() -> None:
     assert all(line.isprintable() for line in lines)
     assert sum(line.count(CLEAN) for line in lines) >= 30
     assert lines == render_text(hostile_report(CLEAN)).splitlines()
+
+
+def test_each_state_has_its_style() -> None:
+    report = {
+        "overall": "healthy",
+        "daemon": {"running": True, "state": "degraded"},
+        "convergence": {"state": "on_trial", "until": "soon"},
+        "attention": [
+            {"severity": "error", "message": "bad", "command": "hyp a"},
+            {"severity": "warning", "message": "so so", "command": "hyp b"},
+        ],
+        "client_actions": [
+            {"kind": "backfill", "request_key": "x", "state": "done", "rows": 7},
+            {"kind": "backfill", "request_key": "y", "state": "failed", "reason": "why"},
+        ],
+    }
+    lines = render_text(report, lambda text, style: f"<{style}>{text}</>").splitlines()
+    assert lines == [
+        "<bold>hypactors</>",
+        "  overall:  <green>healthy</>",
+        "  config:   None (<red>missing</>)",
+        "  daemon:   <green>running</>, <red>state=degraded</>",
+        "  standing: <yellow>on trial until soon</>",
+        "<bold>  attention:</>",
+        "    <red>! bad</>",
+        "        hyp a",
+        "    <yellow>- so so</>",
+        "        hyp b",
+        "<bold>  sinks:</>",
+        "    (none: what is captured stays on this machine)",
+        "<bold>  client actions:</>",
+        "    - backfill x  <green>[done]  </>  <dim>(7 rows)</>",
+        "    - backfill y  <red>[failed]</>  (why)",
+    ]
 
 
 def test_labels_and_texts_are_clamped() -> None:
