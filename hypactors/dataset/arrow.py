@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -77,7 +77,8 @@ def _array_of_one(value: object, kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, 1, [None, offsets, pa.py_buffer(data)])
 
 
-def _array_of(values: Sequence[object], kind: pa.DataType) -> pa.Array:
+def _array_of(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.timestamp("ms", tz="UTC")).cast(kind)
+        # A cast would load another part of Arrow, in each worker.
+        return pa.array([None if ms is None else ms * 1000 for ms in values], kind)
     return pa.array(values, kind)

@@ -37,9 +37,13 @@ class AttributesPrinter:
             _members(_merge([self._exchange, {"gateway": self._gateway | identity}]))
             for identity in (_SYNTHESISED, {})
         )
+        self._bare = tuple(_object(self._head, tail) for tail in self._tails)
 
     def of(self, message: Message, *, has_one_part: bool) -> tuple[bytes, bytes]:
         """Return the attributes of a message's parts, and of its last part, which has the usage."""
+        if not message.attributes and self._is_printed_in_pieces:
+            bare = self._bare[bool(message.message_id)]
+            return bare, bare
         own = dict(message.attributes or {})
         usage = own.pop("usage", None)
         # What a tool returned can be long: it is not printed for a part that is not there.

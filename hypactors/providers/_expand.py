@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hypactors.providers._attributes import AttributesPrinter
 from hypactors.providers._blocks import Part, blocks_of, part_of
-from hypactors.providers._json import canonical, to_json, to_json_bytes
+from hypactors.providers._json import canonical, one_text, to_json, to_json_bytes
 from hypactors.providers._seen import SeenIds
 from hypactors.providers._time import day_of
 
@@ -118,7 +118,7 @@ def expand(exchange: Exchange, *, now_ms: int) -> Iterator[Row]:
         if not seen.add(message_id):
             continue
         before = last_in_chain.get(agent_id)
-        previous = "[]" if before is None else to_json([before])
+        previous = "[]" if before is None else one_text(before)
         created_ms = message.message_created_ms
         if created_ms is None:
             created_ms = started_ms
