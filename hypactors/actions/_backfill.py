@@ -12,6 +12,7 @@ from hypactors.actions._handler import Dispatched, ProviderFault
 from hypactors.actions._policy import read_policy
 from hypactors.clock import iso_ms, parse_iso
 from hypactors.config import retention_days
+from hypactors.errors import ConfigError
 from hypactors.messages import DesiredAction, Outcome, OutcomeStatus, Undecided
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class BackfillHandler:
             try:
                 if ctx.cache_id() != marker.cache_id:
                     return False
-            except OSError:
+            except (OSError, ConfigError):
                 return True  # cannot tell
         if marker.files != 0:
             return True

@@ -51,7 +51,7 @@ class ActionContext:
     now: datetime
     faults: Sequence[ProviderFault] = ()
     cache_id: Callable[[], str | None] | None = None
-    """Tells which cache there is now. Raises ``OSError`` when that cannot be told."""
+    """Tells which cache there is now. Raises ``OSError`` or ``ConfigError`` when it cannot."""
 
 
 @dataclass(frozen=True, slots=True)

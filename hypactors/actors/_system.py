@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pykka import ActorDeadError, Timeout
@@ -48,6 +47,7 @@ from hypactors.actors._system_context import (
     TreeIsUp,
 )
 from hypactors.central import central_sinks
+from hypactors.config import machine_lake
 from hypactors.lake import cache_id
 from hypactors.messages import (
     ConfigChanged,
@@ -221,7 +221,7 @@ class System:
                         shared.providers,
                         self._child_environ(),
                         shared.faults,
-                        cache_id=partial(cache_id, shared.home.lake_dir),
+                        cache_id=lambda: cache_id(machine_lake(shared.home, shared.environ)),
                     ),
                     directory=self.directory,
                     clock=shared.clock,

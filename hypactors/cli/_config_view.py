@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from hypactors.config import plain_document
+from hypactors.lake.redaction import GONE, SECRET_KEY
 from hypactors.status import clean
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ LAYERS = {
     "local": "the layer of this machine's user",
 }
 
-GONE = "[redacted]"
-# Too many hits hide a figure such as max_tokens; one too few shows a secret.
-_SECRET_KEY = re.compile(
-    "token|secret|passw|passphrase|credential|authorization|cookie|(api|access|private)[-_]?key",
-    re.IGNORECASE,
-)
 _URL_USER = re.compile(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#]*@")
 _URL_SECRET = re.compile(
     r"([?&][^=&#\s]*(?:token|secret|passw|key|sig)[^=&#\s]*=)[^&#\s]+", re.IGNORECASE
@@ -72,7 +67,7 @@ def redact(value: Any, *, is_secret: bool = False) -> Any:
     """Return a config value without what its keys, or an address in it, say is a secret."""
     if isinstance(value, dict):
         return {
-            key: redact(item, is_secret=is_secret or _SECRET_KEY.search(key) is not None)
+            key: redact(item, is_secret=is_secret or SECRET_KEY.search(key) is not None)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -109,6 +104,9 @@ def _without_secrets(document: ConfigDocument) -> dict[str, Any]:
             entry[key] = redact(entry[key])
     for remote in plain.get("query", {}).get("remotes", {}).values():
         remote["url"] = redact(remote["url"])
+    cache = plain.get("query", {}).get("cache", {})
+    if "catalog" in cache:
+        cache["catalog"] = redact(cache["catalog"])
     return plain
 
 

@@ -30,7 +30,15 @@ from hypactors.config._document import (
     retention_days,
 )
 from hypactors.config._engine import ApplyEngine
-from hypactors.config._layers import CentralSource, LayerName, LayerProblem, Layers, resolve_layers
+from hypactors.config._layers import (
+    CentralSource,
+    LayerName,
+    LayerProblem,
+    Layers,
+    lake_of,
+    machine_lake,
+    resolve_layers,
+)
 from hypactors.config._merge import DroppedEntry, Merged, merge_layers
 from hypactors.config._pins import check_pins
 from hypactors.config._results import (
@@ -94,6 +102,8 @@ __all__ = [
     "check_pins",
     "confirmed_at",
     "join_catalogue",
+    "lake_of",
+    "machine_lake",
     "maintenance_interval_s",
     "merge_layers",
     "next_match",

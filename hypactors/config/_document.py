@@ -81,6 +81,8 @@ class Query:
     cache_dir: str | None = None
     retention: Retention | None = None
     maintenance: Mapping[str, bool | float] = field(default_factory=dict)
+    catalog: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Properties of a pyiceberg catalogue, which may hold passwords."""
     remotes: Mapping[str, str] = field(default_factory=dict)
     default_remote: str | None = None
 
@@ -144,7 +146,12 @@ def _plain_plugin(entry: PluginEntry) -> dict[str, Any]:
 
 def _plain_query(query: Query) -> dict[str, Any]:
     retention = _set_fields(query.retention) if query.retention else None
-    cache = {"dir": query.cache_dir, "retention": retention, "maintenance": query.maintenance}
+    cache = {
+        "dir": query.cache_dir,
+        "retention": retention,
+        "maintenance": query.maintenance,
+        "catalog": query.catalog,
+    }
     remotes = {name: {"url": url} for name, url in query.remotes.items()}
     plain = {
         "cache": _without_empty(cache),

@@ -14,6 +14,8 @@ from hypactors.config._control import active_slot, read_control_state, slot_etag
 from hypactors.config._document import DocumentError, DocumentErrorKind
 from hypactors.config._merge import merge_layers
 from hypactors.config._shape import parse_document
+from hypactors.errors import ConfigError
+from hypactors.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,6 +95,24 @@ class Layers:
         if not self.is_joined:
             return None
         return "central" if self.central and instance in self.central.sinks else "local"
+
+
+def machine_lake(home: HypHome, environ: Mapping[str, str]) -> Lake:
+    """Return where this machine keeps its rows. Raises ``ConfigError`` when that cannot be told."""
+    local = _load("local", home.local_config(environ), "error", is_required=False)
+    if isinstance(local, LayerProblem):
+        raise ConfigError(local.message)
+    return lake_of(home, local)
+
+
+def lake_of(home: HypHome, local: ConfigDocument | None) -> Lake:
+    """Return where a machine with this local config keeps its rows.
+
+    What a server says of the query section is not in force (config-control §2), so that none can
+    have the rows of a machine written elsewhere.
+    """
+    query = local.query if local else None
+    return Lake(home.lake_dir, query.catalog if query else {})
 
 
 class _Central(NamedTuple):

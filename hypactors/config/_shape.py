@@ -176,6 +176,8 @@ class _Shape:
                 read["retention"] = self._retention(item, "/query/cache/retention")
             elif key == "maintenance":
                 read["maintenance"] = self._maintenance(item, "/query/cache/maintenance")
+            elif key == "catalog":
+                read["catalog"] = self._catalog(item, "/query/cache/catalog")
         return read
 
     def _retention(self, value: Any, at: str) -> Retention | None:
@@ -200,6 +202,12 @@ class _Shape:
             elif key in _MAINTENANCE_NUMBERS:
                 read[key] = self._amount(item, f"{at}/{key}")
         return read
+
+    def _catalog(self, value: Any, at: str) -> dict[str, str]:
+        if value == {}:
+            self._note(at, 'must have properties of a pyiceberg catalogue, such as "uri"')
+        properties = self._object(value, at).items()
+        return {key: self._text(item, child_pointer(at, key)) for key, item in properties}
 
     def _remotes(self, value: Any) -> dict[str, str]:
         remotes = {}

@@ -1,6 +1,6 @@
 """Where rows are kept, its locks, and what can be told of it without loading the data plane."""
 
-from hypactors.lake._lake import Lake
+from hypactors.lake._lake import CATALOG_NAME, Lake
 from hypactors.lake._location import (
     CATALOG_FILE,
     NEXT_SEQ,
@@ -14,6 +14,7 @@ from hypactors.lake._plan import keep_plan, kept_plan
 
 __all__ = [
     "CATALOG_FILE",
+    "CATALOG_NAME",
     "NEXT_SEQ",
     "CacheEnd",
     "DatasetLock",

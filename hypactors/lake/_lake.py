@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hypactors.paths import HypHome
+
+
+CATALOG_NAME = "hyp"
+"""What a shared one is called in pyiceberg's own settings, which may add to its properties."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +59,24 @@ class Lake:
     def warehouse_dir(self) -> Path:
         return self.folder / "warehouse"
 
+    @property
+    def is_shared(self) -> bool:
+        """Others may write into it, and no lock or file of this machine stands for it."""
+        return bool(self.properties)
+
+    @property
+    def shared_id(self) -> str | None:
+        """A name that stays while only a password changes; None for a cache of one's own."""
+        if not self.is_shared:
+            return None
+        named = (self.properties.get("type", ""), str(self), self.properties.get("warehouse", ""))
+        return f"shared-{hashlib.sha256(repr(named).encode()).hexdigest()[:32]}"
+
     def __str__(self) -> str:
-        return self.properties.get("uri", str(self.folder)).split("@")[-1]
+        """Return where it is: of an address neither user nor password, nor what follows a ``?``."""
+        if not self.is_shared:
+            return str(self.folder)
+        from hypactors.lake.redaction import bare_address  # noqa: PLC0415 - seldom needed
+
+        told = (self.properties.get(key) for key in ("uri", "warehouse", "type"))
+        return bare_address(next(filter(None, told), CATALOG_NAME))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hypactors.lake._lake import Lake
 
 CATALOG_FILE = "catalog.db"
 NEXT_SEQ = "hyp.next-ingest-seq"
@@ -44,6 +45,8 @@ def metadata_location(lake_dir: Path, *, patience_s: float = _BUSY_S) -> str | N
     path = lake_dir / CATALOG_FILE
     if not path.exists():
         return None
+    import sqlite3  # noqa: PLC0415 - `hyp status` looks into no cache
+
     try:
         # Read only, so that a catalogue that was deleted a moment ago is not made anew.
         connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=patience_s)
@@ -60,12 +63,15 @@ def metadata_location(lake_dir: Path, *, patience_s: float = _BUSY_S) -> str | N
     return None if row is None else str(row[0])
 
 
-def cache_id(lake_dir: Path) -> str | None:
-    """Return the id of the table, None when there is none.
+def cache_id(lake: Lake) -> str | None:
+    """Return the id of the cache, None when there is none yet.
 
-    A cache that was deleted and made anew has another. Raises ``OSError`` when it cannot be told.
+    A cache that was deleted and made anew has another. A shared catalogue is not asked: it is known
+    by its place. Raises ``OSError`` when it cannot be told.
     """
-    end = cache_end(lake_dir)
+    if lake.is_shared:
+        return lake.shared_id
+    end = cache_end(lake.folder)
     return None if end is None else end.cache_id
 
 

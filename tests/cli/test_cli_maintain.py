@@ -157,7 +157,7 @@ def test_rows_that_a_server_has_not_got_stay(keeper: Keeper) -> None:
     said = keeper.hyp("maintain").stdout
     assert "1 old rows stay until they are sent\n" in said
 
-    table = cache_id(keeper.home.lake_dir)
+    table = cache_id(Lake.of(keeper.home))
     assert table is not None
     marks = Marks(keeper.home, sink="central", dataset="ai_gateway_messages", fleet=f"{URL}:443")
     marks.write(table, Mark(2), SystemClock().now())

@@ -42,6 +42,7 @@ FULL: dict[str, Any] = {
             "dir": "/somewhere",
             "retention": {"default_days": 30, "datasets": {"ai_gateway_messages": 7.5}},
             "maintenance": {"enabled": True, "interval_minutes": 5, "unknown": "kept out"},
+            "catalog": {"uri": "https://lake.example.org", "s3.region": "eu-1"},
         },
         "remotes": {"work": {"url": "https://example.org"}},
         "default_remote": "work",
@@ -87,6 +88,7 @@ def test_full_document_parses() -> None:
     assert document.query is not None
     assert document.query.retention == Retention(30, {"ai_gateway_messages": 7.5})
     assert document.query.maintenance == {"enabled": True, "interval_minutes": 5}
+    assert document.query.catalog == {"uri": "https://lake.example.org", "s3.region": "eu-1"}
     assert document.query.remotes == {"work": "https://example.org"}
     assert document.disambiguate == {"hypaware.completion": "@hypaware/completion-openai"}
 
@@ -146,6 +148,12 @@ def test_an_empty_query_block_is_there() -> None:
                 "query": {"cache": {"maintenance": {"enabled": 1, "max_tick_ms": True}}},
             },
             ["/query/cache/maintenance/enabled", "/query/cache/maintenance/max_tick_ms"],
+        ),
+        ({"version": 2, "query": {"cache": {"catalog": "x"}}}, ["/query/cache/catalog"]),
+        ({"version": 2, "query": {"cache": {"catalog": {}}}}, ["/query/cache/catalog"]),
+        (
+            {"version": 2, "query": {"cache": {"catalog": {"uri": "", "a/b": 1, "type": "sql"}}}},
+            ["/query/cache/catalog/uri", "/query/cache/catalog/a~1b"],
         ),
         ({"version": 2, "query": {"remotes": {"r": {"url": "ftp://x"}}}}, ["/query/remotes/r/url"]),
         ({"version": 2, "query": {"remotes": {"r": "http://x"}}}, ["/query/remotes/r"]),

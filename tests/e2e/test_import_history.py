@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hypactors.clock import iso_ms
-from hypactors.lake import cache_id
+from hypactors.lake import Lake, cache_id
 from tests.e2e.machine import CLAUDE, TRAP_S, eventually, session_lines
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_a_cache_that_was_deleted_is_filled_again(machine: Machine) -> None:
     machine.join(policy(30))
     assert machine.run_once().returncode == 0
     first = machine.marker()
-    assert first["cache_id"] == cache_id(machine.home.lake_dir)
+    assert first["cache_id"] == cache_id(Lake.of(machine.home))
     assert machine.run_once().returncode == 0
     assert imports(machine) == 1
 
@@ -74,7 +74,7 @@ def test_a_cache_that_was_deleted_is_filled_again(machine: Machine) -> None:
     assert imports(machine) == 2
     assert rows(machine) == 4
     second = machine.marker()
-    assert (second["status"], second["cache_id"]) == ("done", cache_id(machine.home.lake_dir))
+    assert (second["status"], second["cache_id"]) == ("done", cache_id(Lake.of(machine.home)))
     assert second["cache_id"] != first["cache_id"]
 
 

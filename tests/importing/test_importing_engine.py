@@ -112,14 +112,14 @@ def test_a_file_that_could_not_be_read_whole_is_read_again(desk: Desk) -> None:
 def test_a_cache_that_is_gone_is_filled_again(desk: Desk) -> None:
     desk.write("a", entry("1"))
     first = desk.run().cache_id
-    assert first == cache_id(desk.home.lake_dir)
+    assert first == cache_id(Lake.of(desk.home))
     checkpoints = desk.home.checkpoint_dir.rename(desk.home.state_root / "kept")
     shutil.rmtree(desk.home.lake_dir)
     desk.home.lake_dir.mkdir()
     checkpoints.rename(desk.home.checkpoint_dir)
     second = desk.run()
     assert counters(second) == (1, 1, 1)
-    assert second.cache_id == cache_id(desk.home.lake_dir) != first
+    assert second.cache_id == cache_id(Lake.of(desk.home)) != first
 
 
 def test_a_cache_that_was_made_anew_meanwhile_is_no_success(desk: Desk) -> None:
