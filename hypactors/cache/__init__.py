@@ -4,6 +4,7 @@ Loads pyarrow and pyiceberg: only children and ``hyp query`` / ``hyp backfill`` 
 ``hypactors.cache.sql`` loads duckdb as well.
 """
 
+from hypactors.cache._catalog import table_id
 from hypactors.cache._export import ExportedRow, export_rows
 from hypactors.cache._maintenance import Maintained, maintain
 from hypactors.cache._plan import planned_files, remember_files, shared_rows
@@ -19,4 +20,5 @@ __all__ = [
     "planned_files",
     "remember_files",
     "shared_rows",
+    "table_id",
 ]

@@ -28,13 +28,15 @@ class DurableFileIO(PyArrowFileIO):
     def new_output(self, location: str) -> OutputFile:  # type: ignore[override]
         plain = super().new_output(location)
         # Object stores have no fsync: what they acknowledged is durable.
-        return plain if "://" in location else _DurableFile(plain)
+        path = location.removeprefix("file://")
+        return plain if "://" in path else _DurableFile(plain, Path(path))
 
 
 class _DurableFile(OutputFile):
-    def __init__(self, plain: OutputFile) -> None:
+    def __init__(self, plain: OutputFile, path: Path) -> None:
         super().__init__(plain.location)
         self._plain = plain
+        self._path = path
 
     def __len__(self) -> int:
         return len(self._plain)
@@ -46,10 +48,9 @@ class _DurableFile(OutputFile):
         return self._plain.to_input_file()
 
     def create(self, overwrite: bool = False) -> OutputStream:  # noqa: FBT001, FBT002 - pyiceberg's
-        path = Path(self.location)
-        _make_dirs(path.parent)
+        _make_dirs(self._path.parent)
         stream: OutputStream = io.BufferedWriter(
-            _DurableStream(path, "wb" if overwrite else "xb"), _BUFFER_BYTES
+            _DurableStream(self._path, "wb" if overwrite else "xb"), _BUFFER_BYTES
         )
         return stream
 

@@ -83,7 +83,7 @@ def maintain(
     with dataset_lock(lake):
         table.refresh()
         done.snapshots_expired = _expire(table, now)
-        if not lake.properties:
+        if not lake.is_shared:
             _delete_unreferenced(lake, table, now, done)
     remember_files(lake)
     return done

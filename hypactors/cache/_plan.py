@@ -11,6 +11,7 @@ from pyiceberg.io.pyarrow import PyArrowFileIO
 from sqlalchemy.exc import SQLAlchemyError
 
 from hypactors.cache._catalog import open_for_reading
+from hypactors.cache._faults import told_plainly
 from hypactors.cache._schema import arrow_schema
 from hypactors.lake import keep_plan
 
@@ -32,7 +33,7 @@ def planned_files(lake: Lake) -> list[str] | None:
 
 def remember_files(lake: Lake) -> None:
     """Work out the paths now, so that no query has to; it is no loss when that fails."""
-    if not lake.properties:
+    if not lake.is_shared:
         with contextlib.suppress(OSError):
             table = _table(lake)
             if table is not None:
@@ -43,11 +44,14 @@ def shared_rows(lake: Lake) -> ds.Dataset | pa.Table | None:
     """Return the rows of a table in a catalogue that others share; None when there is none.
 
     They are read from wherever the catalogue keeps them, as far as a query asks for them. Raises
-    ``OSError`` when the catalogue cannot be read.
+    ``HypError`` when the catalogue cannot be read.
     """
-    table = _table(lake)
-    if table is None:
-        return None
+    with told_plainly(lake):
+        table = _table(lake)
+        return None if table is None else _rows(table)
+
+
+def _rows(table: Table) -> ds.Dataset | pa.Table:
     tasks = list(table.scan().plan_files())
     if not isinstance(table.io, PyArrowFileIO) or any(task.delete_files for task in tasks):
         return table.scan().to_arrow()  # another program has marked rows as deleted

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import tenacity
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.update.snapshot import ExpireSnapshots
 
 from hypactors.cache._catalog import dataset_lock, open_for_writing
 from hypactors.cache._data_files import write_data_files
+from hypactors.cache._faults import told_plainly
 from hypactors.cache._parts import KnownParts
 from hypactors.cache._schema import SORT_COLUMNS, arrow_schema
 from hypactors.cache._transaction import FrugalTransaction
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 
     from hypactors.lake import Lake
 
-_LOST_RACES = 20
+_LOST_RACES = 30
 """How often a commit is made again because another machine was quicker."""
+
+_LONGEST_PAUSE_S = 5.0
 
 _KEPT_SNAPSHOTS = 8
 
@@ -91,19 +95,15 @@ class MessageWriter:
         and perhaps files that no snapshot names.
         """
         noted = {"hyp.files": str(files)} | dict(summary or {})
-        with dataset_lock(self._lake):
-            return self._commit_anew(columns, digests, noted)
-
-    def _commit_anew(
-        self, columns: pa.Table, digests: pa.Array, summary: Mapping[str, str]
-    ) -> Committed:
-        """Commit on top of what others commit meanwhile; another machine knows no lock of ours."""
-        for _ in range(_LOST_RACES):
-            try:
-                return self._commit(columns, digests, summary)
-            except CommitFailedException:
-                continue
-        return self._commit(columns, digests, summary)
+        # On top of what others commit meanwhile: another machine knows no lock of ours.
+        again = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(CommitFailedException),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE_S),
+            stop=tenacity.stop_after_attempt(_LOST_RACES),
+            reraise=True,
+        )
+        with told_plainly(self._lake), dataset_lock(self._lake):
+            return again(self._commit, columns, digests, noted)
 
     def _commit(
         self, columns: pa.Table, digests: pa.Array, summary: Mapping[str, str]

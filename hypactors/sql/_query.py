@@ -85,12 +85,12 @@ def open_cache(lake: Lake, *, timeout_s: float | None = None) -> Iterator[OpenCa
     """Open the current snapshot for reading; its files stay until this is left."""
     with contextlib.ExitStack() as stack:
         # Before the catalogue is read: what it names must stay until the last row is out.
-        reading = None if lake.properties else ReadersLock.shared(lake.folder)
+        reading = None if lake.is_shared else ReadersLock.shared(lake.folder)
         if reading is not None:
             stack.enter_context(reading)
         files: list[str] | None = None
         try:
-            if lake.properties:
+            if lake.is_shared:
                 connection, has_table = _connect_to_shared(lake)
             else:
                 files = _files(lake)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from hypactors.cache import MessageWriter, _writer, export_rows
+from hypactors.cache import MessageWriter
 from hypactors.cache._catalog import open_for_reading, open_for_writing
 from hypactors.cache._schema import INGEST_SEQ, TABLE, arrow_schema, iceberg_schema
 from hypactors.dataset import COLUMNS
@@ -181,18 +180,9 @@ def test_a_commit_that_fails_leaves_the_table_as_it_was(tmp_path: Path) -> None:
 
 
 def test_every_file_and_folder_is_on_disk_before_the_catalog_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[tuple[int, int]]
 ) -> None:
     home = HypHome(tmp_path)
-    synced: list[tuple[int, int]] = []
-    fsync = os.fsync
-
-    def record(descriptor: int) -> None:
-        found = os.fstat(descriptor)
-        synced.append((found.st_dev, found.st_ino))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", record)
     writer = MessageWriter(Lake.of(home), run_id="r")
     monkeypatch.setattr(SqlCatalog, "commit_table", _refuse_commit)
     with pytest.raises(InterruptedError):
@@ -234,51 +224,3 @@ def test_processes_that_race_make_one_table_and_each_part_once(tmp_path: Path) -
     assert fetch(
         HypHome(tmp_path), "select count(*), count(distinct part_id) from ai_gateway_messages"
     ) == [(5, 5)]
-
-
-def elsewhere(tmp_path: Path, name: str) -> Lake:
-    """Return a lake in a catalogue that pyiceberg opens by its properties, as a warehouse's is."""
-    (tmp_path / "warehouse").mkdir(exist_ok=True)
-    properties = {
-        "type": "sql",
-        "uri": f"sqlite:///{tmp_path / 'shared.db'}",
-        "warehouse": f"file://{tmp_path / 'warehouse'}",
-    }
-    return Lake(tmp_path / name, properties)
-
-
-def test_a_catalogue_of_ones_own_choice_takes_the_rows(tmp_path: Path) -> None:
-    """design, the cache: the same code writes into any catalogue, and each part once."""
-    one = MessageWriter(elsewhere(tmp_path, "one"), run_id="r1")
-    two = MessageWriter(elsewhere(tmp_path, "two"), run_id="r2")
-    one.commit(rows("a", "b"), files=1)
-    assert list(two.commit(rows("b", "c"), files=1).fresh) == [1]
-    found = query(elsewhere(tmp_path, "three"), "select count(*) from ai_gateway_messages").rows
-    assert list(found) == [(3,)]
-    assert not (tmp_path / "one" / "catalog.db").exists()
-
-
-def test_machines_that_share_a_catalogue_and_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A commit that another machine was quicker than is made again on top of it."""
-    mine = MessageWriter(elsewhere(tmp_path, "one"), run_id="r1")
-    mine.commit(rows("a"), files=1)
-    theirs = MessageWriter(elsewhere(tmp_path, "two"), run_id="r2")
-    built = _writer._numbered
-
-    def overtaken(columns: Any, next_seq: int) -> Any:
-        batch = built(columns, next_seq)
-        if not overtook:
-            overtook.append(True)
-            theirs.commit(rows("b", "c"), files=1)
-        return batch
-
-    overtook: list[bool] = []
-    monkeypatch.setattr(_writer, "_numbered", overtaken)
-    mine.commit(rows("c", "d"), files=1)
-    assert overtook
-    lake = elsewhere(tmp_path, "three")
-    sql = "select count(*), count(distinct part_id) from ai_gateway_messages"
-    assert list(query(lake, sql).rows) == [(4, 4)]
-    assert [row.seq for row in export_rows(lake, 0)] == [1, 2, 3, 4]
