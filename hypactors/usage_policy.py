@@ -63,6 +63,10 @@ class UsagePolicy:
             answer = self._answers[cwd] = max(map(self._look, _spellings(cwd)))
         return answer
 
+    def is_ignored(self, cwd: str | None) -> bool:
+        """Say whether rows of this folder are not even imported."""
+        return self.usage_of(cwd) is Usage.IGNORE
+
     def is_withheld(self, cwd: str | None) -> bool:
         """Say whether rows of this folder stay on this machine."""
         return self.usage_of(cwd) is not Usage.FULL

@@ -14,7 +14,7 @@ from hypactors.cli._import_run import ImportRun
 from hypactors.cli._progress_bar import shown_progress
 from hypactors.cli._stop_signals import Interrupted, StopSignals
 from hypactors.clock import SystemClock
-from hypactors.config import resolve_layers, retention_days
+from hypactors.config import lake_of, resolve_layers, retention_days
 from hypactors.errors import ConfigError, HypError, ImportBusyError, UsageError
 from hypactors.importing import Surroundings, reason_of
 from hypactors.paths import HypHome
@@ -115,6 +115,7 @@ def _run_or_plan(
         around = Surroundings(
             run_id=run_id,
             home=home,
+            lake=lake_of(home, layers.local),
             environ=environ,
             window=window,
             is_configured=enabled.__contains__,

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hypactors.errors import ImportRunError
+from hypactors.forward import describe_until, read_first_sync_hold
 from hypactors.importing._checkpoints import Checkpoints, Taken
 from hypactors.importing._frames import DIGEST, ITEM, Reader
 from hypactors.importing._memory import be_frugal, give_back
 from hypactors.importing._sources import fingerprint
 from hypactors.importing._workers import read_alone, read_with_workers, worker_count
-from hypactors.lake import Lake, cache_id
+from hypactors.lake import cache_id
 from hypactors.providers import Findings, ScanContext
-from hypactors.usage_policy import Usage, UsagePolicy
+from hypactors.usage_policy import UsagePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from hypactors.importing._frames import Frame
     from hypactors.importing._progress import Progress
     from hypactors.importing._workers import Task
+    from hypactors.lake import Lake
     from hypactors.paths import HypHome
     from hypactors.providers import Provider, Scan, Window
 
@@ -60,6 +63,7 @@ class Surroundings:
 
     run_id: str
     home: HypHome
+    lake: Lake
     environ: Mapping[str, str]
     window: Window
     is_configured: Callable[[str], bool]
@@ -97,6 +101,7 @@ class Engine:
         self._found = Findings()
         self._progress = progress
         self._policy = UsagePolicy()
+        self._table_id: str | None = None
         self._needed_plugins: set[str] = set()
         self._writer: MessageWriter | None = None
         self._fresh_items: set[int] = set()
@@ -105,6 +110,7 @@ class Engine:
 
     def count(self) -> None:
         """Count what an import would look at; nothing is written."""
+        self._learn_policy()
         try:
             scan = self._scan()
             reader = self._reader(scan)
@@ -133,10 +139,13 @@ class Engine:
             self._log(notice.event, level="warning", **notice.attributes)
         if not scan.sources:  # nor is there anything to remember
             return
+        self._learn_policy()
+        self._require_no_hold()
         path = self._around.home.checkpoint_file(self._provider.name)
         with contextlib.closing(Checkpoints.open(path)) as checkpoints:
-            self.imported.cache_id = cache_id(self._around.home.lake_dir)
-            checkpoints.belong_to(self.imported.cache_id)
+            self._table_id = _table_id(self._around.lake)
+            self.imported.cache_id = cache_id(self._around.lake)
+            checkpoints.belong_to(self._table_id)
             sources, sizes = self._changed(scan.sources, checkpoints)
             if sources:
                 be_frugal()
@@ -146,6 +155,21 @@ class Engine:
         self._progress.end()
         for odd, reason in self._policy.odd_files.items():
             self._log("hypignore_not_understood", level="warning", path=odd, reason=reason)
+
+    def _learn_policy(self) -> None:
+        if self._around.lake.is_shared:  # what is written there has left this machine
+            self._policy = UsagePolicy.load(self._around.home)
+
+    def _require_no_hold(self) -> None:
+        if not self._around.lake.is_shared:
+            return
+        now = datetime.fromtimestamp(self._around.now_ms / 1000, UTC)
+        hold = read_first_sync_hold(self._around.home, now)
+        if hold is not None:
+            raise ImportRunError(
+                f"no history leaves this machine before {describe_until(hold.until)};"
+                " 'hyp sync' lets it go now"
+            )
 
     def _scan(self) -> Scan:
         around = self._around
@@ -163,7 +187,7 @@ class Engine:
     def _reader(self, scan: Scan) -> Reader:
         return Reader(
             scan,
-            policy=self._policy,
+            is_left_out=self._is_left_out,
             findings=self._found,
             needed_plugins=self._needed_plugins,
             now_ms=self._around.now_ms,
@@ -202,7 +226,12 @@ class Engine:
         kind, _, name = reason.partition(":")
         if kind == "plugin":
             return not self._around.is_configured(name)
-        return self._policy.usage_of(name) is Usage.IGNORE
+        return self._is_left_out(name)
+
+    def _is_left_out(self, cwd: str | None) -> bool:
+        if self._around.lake.is_shared:
+            return self._policy.is_withheld(cwd)
+        return self._policy.is_ignored(cwd)
 
     def _frames(
         self,
@@ -260,7 +289,7 @@ class Engine:
             if pending.batches:
                 self._write(pending)
             if pending.taken:
-                checkpoints.belong_to(self.imported.cache_id)
+                checkpoints.belong_to(self._table_id)
                 checkpoints.save(pending.taken, self._around.window)
 
     def _write(self, pending: _Pending) -> None:
@@ -277,12 +306,13 @@ class Engine:
         pending.batches.clear()
         digests = table.column(DIGEST).combine_chunks()
         writer = self._open_writer()
-        if self.imported.cache_id not in {None, writer.cache_id}:
+        if self._table_id not in {None, writer.cache_id}:
             raise ImportRunError("the cache was made anew while history was read: import it again")
         committed = writer.commit_columns(
             table.drop_columns([DIGEST, ITEM]), digests, files=pending.files
         )
-        self.imported.cache_id = writer.cache_id
+        self._table_id = writer.cache_id
+        self.imported.cache_id = self._around.lake.shared_id or self._table_id
         if committed.snapshot_id is None:
             return
         self._fresh_items.update(pc.unique(items.take(pa.array(committed.fresh))).to_pylist())
@@ -301,19 +331,31 @@ class Engine:
         if self._writer is not None:
             from hypactors.cache import remember_files  # noqa: PLC0415 - it is loaded by now
 
-            remember_files(Lake.of(self._around.home))
+            remember_files(self._around.lake)
 
     def _open_writer(self) -> MessageWriter:
         if self._writer is None:
             from hypactors.cache import MessageWriter  # noqa: PLC0415 - there are rows by now
 
             self._writer = MessageWriter(
-                Lake.of(self._around.home), run_id=self._around.run_id, keeps_snapshots=False
+                self._around.lake, run_id=self._around.run_id, keeps_snapshots=False
             )
         return self._writer
 
     def _log(self, event: str, *, level: str = "info", **fields: Any) -> None:
         self._around.log.event(event, level=level, provider=self._provider.name, **fields)
+
+
+def _table_id(lake: Lake) -> str | None:
+    """Return the id of the table, None when there is none yet.
+
+    A shared one is looked up in its catalogue: others may have made it anew.
+    """
+    if not lake.is_shared:
+        return cache_id(lake)
+    from hypactors.cache import table_id  # noqa: PLC0415 - a cache of one's own can do without
+
+    return table_id(lake)
 
 
 def _until_failure(

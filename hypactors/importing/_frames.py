@@ -8,16 +8,14 @@ import msgspec
 
 from hypactors.importing._sources import Fingerprint, fingerprint
 from hypactors.providers import Finding, Findings, expand
-from hypactors.usage_policy import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
     from hypactors.providers import Exchange, Row, Scan
-    from hypactors.usage_policy import UsagePolicy
 
 # What a process holds between two commits is bounded by this.
 FRAME_ROWS = 3_000
@@ -75,14 +73,17 @@ class Reader:
         self,
         scan: Scan,
         *,
-        policy: UsagePolicy,
+        is_left_out: Callable[[str | None], bool],
         findings: Findings,
         needed_plugins: set[str],
         now_ms: int,
     ) -> None:
-        """Take the scan; ``findings`` and ``needed_plugins`` are what it adds to while it reads."""
+        """Take the scan; ``findings`` and ``needed_plugins`` are what it adds to while it reads.
+
+        ``is_left_out`` says of a folder that nothing about it is imported.
+        """
         self._scan = scan
-        self._policy = policy
+        self._is_left_out = is_left_out
         self._findings = findings
         self._needed_plugins = needed_plugins
         self._now_ms = now_ms
@@ -123,7 +124,7 @@ class Reader:
             withheld: set[str] = set()
             first_item = item
             for exchange in self._scan.exchanges(source):
-                if self._policy.usage_of(exchange.cwd) is Usage.IGNORE:
+                if self._is_left_out(exchange.cwd):
                     withheld.add(f"ignored:{exchange.cwd}")
                     self._ignored.append(str(exchange.session_id))
                     continue
@@ -151,10 +152,7 @@ class Reader:
 
     def sessions(self, source: Path) -> int:
         """Count the sessions of a file that an import would take, without making rows of them."""
-        return sum(
-            self._policy.usage_of(exchange.cwd) is not Usage.IGNORE
-            for exchange in self._scan.exchanges(source)
-        )
+        return sum(not self._is_left_out(exchange.cwd) for exchange in self._scan.exchanges(source))
 
     def _frames_of(self, exchange: Exchange, item: int) -> Iterator[Frame]:
         for row in expand(exchange, now_ms=self._now_ms):

@@ -124,6 +124,7 @@ class Desk:
 
     def __init__(self, root: Path) -> None:
         self.home = HypHome(root / "hyp")
+        self.lake = Lake.of(self.home)
         self.folder = root / "notes"
         self.folder.mkdir(parents=True)
         self.provider = Notebook(self.folder)
@@ -154,6 +155,7 @@ class Desk:
         around = Surroundings(
             run_id="r",
             home=self.home,
+            lake=self.lake,
             environ=self.environ,
             window=window or Window(),
             is_configured=is_configured,
@@ -181,7 +183,7 @@ class Desk:
     def stored(self) -> list[str]:
         """Return the ids of what is in the cache; one that is there twice is in it twice."""
         sql = "select message_id from ai_gateway_messages order by 1"
-        return [name for (name,) in query(Lake.of(self.home), sql).rows]
+        return [name for (name,) in query(self.lake, sql).rows]
 
 
 def since_days(days: float, until: float | None = None) -> Window:

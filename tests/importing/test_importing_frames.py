@@ -36,7 +36,7 @@ class Reading:
         )
         self.reader = Reader(
             self.scan,
-            policy=UsagePolicy(),
+            is_left_out=UsagePolicy().is_ignored,
             findings=self.findings,
             needed_plugins=needed,
             now_ms=NOW_MS,
