@@ -17,7 +17,7 @@ from hypactors.central import (
 )
 from hypactors.cli._run_log import RunLog
 from hypactors.clock import SystemClock, iso_ms
-from hypactors.config import resolve_layers
+from hypactors.config import lake_of, resolve_layers
 from hypactors.errors import ConfigError, ExportBusyError, HypError
 from hypactors.forward import (
     ExportResult,
@@ -56,7 +56,10 @@ LOCK = "lock"
 
 
 class MessagesSource:
-    """The rows of the cache of this machine. Raises ``HypError`` when it cannot be read."""
+    """The rows of the cache of this machine. Raises ``HypError`` when it cannot be read.
+
+    Never those of a shared catalogue: each machine would send what all have written.
+    """
 
     dataset = "ai_gateway_messages"
     signal = SIGNAL
@@ -64,7 +67,7 @@ class MessagesSource:
     def __init__(self, home: HypHome) -> None:
         self._lake = Lake.of(home)
         try:
-            self.cache_id = cache_id(home.lake_dir)
+            self.cache_id = cache_id(self._lake)
         except OSError as error:
             raise HypError(f"the cache cannot be read: {error}") from error
 
@@ -101,6 +104,14 @@ def find_sinks(home: HypHome, environ: Mapping[str, str]) -> Sequence[CentralSin
     if not sinks and faults:
         raise ConfigError(faults[0].reason)
     return sinks
+
+
+def rows_elsewhere(home: HypHome, environ: Mapping[str, str]) -> str | None:
+    """Say where new rows go when they are not sent; None when they are."""
+    lake = lake_of(home, resolve_layers(home, environ).local)
+    if not lake.is_shared:
+        return None
+    return f"new rows go to the catalogue {lake}; only what this machine has kept itself is sent"
 
 
 def pick_sink(sinks: Sequence[CentralSink], name: str | None) -> CentralSink:

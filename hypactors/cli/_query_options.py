@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hypactors.config import machine_lake
+from hypactors.errors import ConfigError
 from hypactors.lake import Lake
 from hypactors.paths import HypHome
+from hypactors.status import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +40,23 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def lake_of(options: argparse.Namespace, environ: Mapping[str, str]) -> Lake:
+    """Return where to ask: what the option names, else where this machine keeps its rows."""
     home = HypHome.from_environ(environ)
-    if options.catalog is None:
+    if options.catalog is not None:
+        return Lake.described_by(Path(options.catalog), home.lake_dir)
+    return lake_of_machine(home, environ)
+
+
+def lake_of_machine(home: HypHome, environ: Mapping[str, str]) -> Lake:
+    """Return where this machine keeps its rows; with a config that cannot be read, its own cache.
+
+    That is where an import puts them then.
+    """
+    try:
+        return machine_lake(home, environ)
+    except ConfigError as error:
+        sys.stderr.write(f"hyp: {clean(str(error), 400)} (going on without it)\n")
         return Lake.of(home)
-    return Lake.described_by(Path(options.catalog), home.lake_dir)
 
 
 def print_json(value: object) -> None:

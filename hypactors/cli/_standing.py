@@ -49,7 +49,8 @@ def standing(report: Mapping[str, Any]) -> list[str]:
 
 def next_steps(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what is worth typing now, and why; at least one thing."""
-    is_empty = not object_of(report, "cache").get("oldest_partition_date")
+    cache = object_of(report, "cache")
+    is_empty = not cache.get("oldest_partition_date") and not cache.get("catalog")
     is_joined = object_of(report, "convergence").get("state") != "never_joined"
     steps = []
     if is_empty and not is_joined:
@@ -67,6 +68,8 @@ def next_steps(report: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _cache(report: Mapping[str, Any]) -> str:
     cache = object_of(report, "cache")
+    if cache.get("catalog"):
+        return f"its history goes to the catalogue {clean(cache.get('catalog'), 200)}"
     size = cache.get("size_bytes")
     if not cache.get("oldest_partition_date") or not isinstance(size, int):
         return "nothing was imported yet"

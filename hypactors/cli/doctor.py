@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from hypactors.doctor import Finding, Surroundings
+    from hypactors.lake import Lake
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _NOTES = """\
@@ -84,6 +85,7 @@ def _surroundings(environ: Mapping[str, str]) -> Surroundings:
         now=datetime.now(UTC),
         report=report_of(home, environ),
         server_date=_server_date,
+        ask_catalogue=_ask_catalogue,
         free_bytes=lambda path: shutil.disk_usage(path).free,
         service_state=lambda: _service_state(environ),
         histories=functools.cache(lambda: _histories(home, environ)),
@@ -104,6 +106,34 @@ def _server_date(url: str, timeout_s: float) -> datetime | None:
         return parsedate_to_datetime(reply.headers["date"])
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def _ask_catalogue(lake: Lake, timeout_s: float) -> None:
+    """Ask for the table; a library that waits for ever is left behind."""
+    import queue
+    import threading
+
+    from hypactors.errors import HypError
+
+    answer: queue.SimpleQueue[HypError | None] = queue.SimpleQueue()
+
+    def ask() -> None:
+        from hypactors.cache import table_id
+
+        try:
+            table_id(lake)
+        except HypError as error:
+            answer.put(error)
+        else:
+            answer.put(None)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        error = answer.get(timeout=timeout_s)
+    except queue.Empty:
+        raise HypError(f"the catalogue {lake} has not answered in {timeout_s:g} s") from None
+    if error is not None:
+        raise error
 
 
 def _service_state(environ: Mapping[str, str]) -> str | None:

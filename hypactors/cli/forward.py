@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from hypactors.cli._forwarding import find_sinks, pick_sink, run_export
+from hypactors.cli._forwarding import find_sinks, pick_sink, rows_elsewhere, run_export
 from hypactors.cli._parser import Parser
 from hypactors.errors import ExportBusyError
 from hypactors.forward import describe_until
@@ -35,6 +35,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     options = parser.parse_args(argv)
     home = HypHome.from_environ(environ)
     sink = pick_sink(find_sinks(home, environ), options.sink)
+    elsewhere = rows_elsewhere(home, environ)
+    if elsewhere is not None:
+        sys.stderr.write(f"hyp forward: {elsewhere}\n")
     progress = Progress(is_shown=not options.json and sys.stderr.isatty())
     began = time.monotonic()
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hypactors.central import central_sinks
 from hypactors.cli._parser import Parser
 from hypactors.clock import SystemClock
-from hypactors.config import resolve_layers, retention_days
+from hypactors.config import lake_of, resolve_layers, retention_days
 from hypactors.dataset import DATASET
 from hypactors.errors import HypError
 from hypactors.forward import Marks
@@ -33,7 +33,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Remove what is past its time, and tidy up. Exit 6: somebody else is at it."""
     parser = Parser(
         prog="hyp maintain",
-        description="Remove old rows from the cache (query.cache.retention), merge small files.",
+        description="Remove old rows from the cache (query.cache.retention), merge small files.\n"
+        "A catalogue that others share is not touched.",
         examples={"hyp maintain": "", "hyp maintain --json": "what was done, for a program"},
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
@@ -75,6 +76,9 @@ def _maintain(home: HypHome, environ: Mapping[str, str], now: datetime) -> Maint
         raise HypError(reason_of(error)) from error
     if doubt:
         done.left.append(f"no rows were removed: {doubt}")
+    lake = lake_of(home, layers.local)
+    if lake.is_shared:
+        done.left.append(f"the catalogue {lake} is shared: whoever keeps it looks after it")
     return done
 
 
@@ -111,7 +115,7 @@ def oldest_ms(config: ConfigDocument | None, now: datetime) -> int | None:
 
 def everywhere_seq(config: ConfigDocument | None, home: HypHome) -> int | None:
     """Return up to which row every server has all; None when there is none to send to."""
-    table = cache_id(home.lake_dir)
+    table = cache_id(Lake.of(home))
     sinks = [] if config is None else central_sinks(config, home)
     if table is None or not sinks:
         return None

@@ -14,7 +14,6 @@ from hypactors.cli._since import since_option
 from hypactors.clock import iso_ms
 from hypactors.errors import HypError
 from hypactors.files import ensure_private_dir, write_atomic
-from hypactors.lake import Lake
 from hypactors.paths import HypHome
 
 if TYPE_CHECKING:
@@ -49,12 +48,13 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _page(home: HypHome, environ: Mapping[str, str], since: datetime | None) -> bytes:
     # Only now: a wrong argument should be told at once, and these take a while to load.
+    from hypactors.cli._query_options import lake_of_machine
     from hypactors.cli.status import report_of
     from hypactors.report import read_history, render_page
     from hypactors.sql import overview
 
     return render_page(
-        overview(Lake.of(home), since),
+        overview(lake_of_machine(home, environ), since),
         read_history(home),
         report_of(home, environ),
         made_at=iso_ms(datetime.now(UTC)),

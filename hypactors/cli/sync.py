@@ -8,7 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hypactors.cli._forwarding import MessagesSource, find_sinks, pick_sink, run_export
+from hypactors.cli._forwarding import (
+    MessagesSource,
+    find_sinks,
+    pick_sink,
+    rows_elsewhere,
+    run_export,
+)
 from hypactors.cli._parser import Parser
 from hypactors.cli.forward import Progress, in_words, megabytes
 from hypactors.clock import SystemClock
@@ -57,6 +63,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     options = parser.parse_args(argv)
     home = HypHome.from_environ(environ)
     sink = pick_sink(find_sinks(home, environ), options.sink)
+    elsewhere = rows_elsewhere(home, environ)
+    if elsewhere is not None:
+        sys.stderr.write(f"hyp sync: {elsewhere}\n")
     source = MessagesSource(home)
     fleets = Fleets(home)
     foreign_through = fleets.held(sink.fleet, source.cache_id) if source.cache_id else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypactors.doctor._files import check_home, check_leftovers, check_modes, check_state
 from hypactors.doctor._finding import Finding
 from hypactors.doctor._machine import (
+    check_catalogue,
     check_config,
     check_disk,
     check_export,
@@ -32,6 +33,7 @@ CHECKS: tuple[Callable[[Surroundings], Iterator[Finding]], ...] = (
     check_histories,
     check_server,
     check_export,
+    check_catalogue,
     check_service,
     check_disk,
 )

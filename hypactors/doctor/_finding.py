@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from hypactors.lake import Lake
     from hypactors.paths import HypHome
 
 Level = Literal["ok", "warn", "fail"]
@@ -41,6 +42,8 @@ class Surroundings:
     server_date: Callable[[str, float], datetime | None]
     """Asks a server without saying who asks, within so many seconds, and returns the time that it
     says it is. Raises ``OSError`` when it cannot be reached."""
+    ask_catalogue: Callable[[Lake, float], None]
+    """Asks a shared catalogue for the table, within so many seconds. Raises ``HypError``."""
     free_bytes: Callable[[Path], int]
     service_state: Callable[[], str | None]
     """How the service manager finds the daemon's service; None when there is no manager."""

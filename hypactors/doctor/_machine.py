@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from hypactors.config import machine_lake
 from hypactors.doctor._finding import Finding
-from hypactors.errors import ConfigError
+from hypactors.errors import ConfigError, HypError
+from hypactors.lake.redaction import secrets_in
 from hypactors.observability import otlp_target
 from hypactors.settings import load_settings
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from hypactors.doctor._finding import Surroundings
 
 _SERVER_S = 5.0
+_CATALOGUE_S = 15.0
+"""More than for a server: what it is asked with takes a second to load."""
+_OTHERS = 0o077
 _DRIFT = timedelta(minutes=5)
 """More than this, and identities are refused as expired or not valid yet."""
 _FIRST_SANE = datetime(2025, 1, 1, tzinfo=UTC)
@@ -98,6 +104,26 @@ def check_export(around: Surroundings) -> Iterator[Finding]:
         yield Finding("export", "warn", message, "start the collector, or ask who runs it")
     else:
         yield Finding("export", "ok", f"logs and traces go to {target.endpoint}")
+
+
+def check_catalogue(around: Surroundings) -> Iterator[Finding]:
+    """Whether the catalogue that others share is there, where one is configured."""
+    try:
+        lake = machine_lake(around.home, around.environ)
+    except ConfigError:  # the config has a check of its own
+        return
+    if not lake.is_shared:
+        return
+    try:
+        around.ask_catalogue(lake, _CATALOGUE_S)
+    except HypError as error:
+        yield Finding("catalogue", "fail", str(error), "hyp config show --local")
+    else:
+        yield Finding("catalogue", "ok", f"{lake} answers")
+    path = around.home.local_config(around.environ)
+    if secrets_in(lake.properties) and path.stat().st_mode & _OTHERS:
+        message = f"{path} holds a secret of the catalogue, and others can read it"
+        yield Finding("catalogue", "warn", message, f"chmod 600 {shlex.quote(str(path))}")
 
 
 def check_service(around: Surroundings) -> Iterator[Finding]:

@@ -105,6 +105,9 @@ def _forwarding(report: Mapping[str, Any]) -> Iterator[AttentionRow]:
         if row["set_aside"]:
             message = f"{row['set_aside']} rows were refused by {row['sink']} and set aside"
             yield _row("warning", "rows_set_aside", message, "hyp logs --event 'central.forward.*'")
+        if report["cache"]["catalog"] is not None:
+            message = f"rows go to a catalogue of your own, so {row['sink']} gets none of them"
+            yield _row("warning", "rows_elsewhere", message, "hyp config show --local")
     if report["first_sync_hold"] is not None:
         message = f"rows stay here until {report['first_sync_hold']['deadline']}"
         yield _row("warning", "first_sync_hold", message, "hyp sync")

@@ -13,6 +13,7 @@ from hypactors.config import (
     BlobSink,
     active_slot,
     confirmed_at,
+    lake_of,
     read_control_state,
     resolve_layers,
     retention_days,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         Probation,
         Rollback,
     )
+    from hypactors.lake import Lake
     from hypactors.paths import HypHome
     from hypactors.status._live import LiveActor, LiveState
     from hypactors.status._report import (
@@ -106,7 +108,7 @@ def collect_report(
         "maintenance": None,
         "capture_health": [],
         "datasets": [],
-        "cache": _cache(home, document),
+        "cache": _cache(lake_of(home, layers.local), document),
         "recent_error_count": None,
         "usage_policy": usage_policy,
         "first_sync_hold": hold_row(home, now),
@@ -262,15 +264,16 @@ def _clients(document: ConfigDocument | None) -> list[str]:
     return [plugin.client for plugin in known if plugin.client is not None]
 
 
-def _cache(home: HypHome, document: ConfigDocument | None) -> CacheRow:
-    size = measure(home.lake_dir)
+def _cache(lake: Lake, document: ConfigDocument | None) -> CacheRow:
+    size = None if lake.is_shared else measure(lake.folder)
     has_retention = document is not None and document.query is not None
     return {
-        "dir": str(home.lake_dir),
+        "dir": str(lake.folder),
+        "catalog": str(lake) if lake.is_shared else None,
         "retention_days": retention_days(document, DATASET),
         "retention_source": "config" if has_retention else "default",
-        "size_bytes": size.size_bytes,
-        "oldest_partition_date": size.oldest_partition_date,
+        "size_bytes": size.size_bytes if size else None,
+        "oldest_partition_date": size.oldest_partition_date if size else None,
     }
 
 

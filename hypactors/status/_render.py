@@ -169,16 +169,23 @@ def _sinks(report: Mapping[str, Any], styled: Styled) -> list[str]:
         f" {label(sink.get('kind'))}){_tag(sink, styled)}"
         for sink in rows_of(report, "sinks")
     ]
-    return rows or ["(none: what is captured stays on this machine)"]
+    if rows:
+        return rows
+    is_kept = not object_of(report, "cache").get("catalog")
+    return [f"(none{': what is captured stays on this machine' if is_kept else ''})"]
 
 
 def _cache(cache: Mapping[str, Any]) -> list[str]:
     if not cache:
         return []
     days, source = label(cache.get("retention_days")), label(cache.get("retention_source"))
+    retention = f"  cache retention: {days} days ({source})"
+    if cache.get("catalog"):
+        place = f"the catalogue {clean(cache.get('catalog'), TEXT_LIMIT)}, which others share"
+        return [f"  cache:           {place}", retention]
     return [
         f"  cache:           {clean(cache.get('dir'), TEXT_LIMIT)}",
-        f"  cache retention: {days} days ({source})",
+        retention,
         f"  cache size:      {label(cache.get('size_bytes'))} bytes",
     ]
 

@@ -45,10 +45,13 @@ class SinkRow(TypedDict):
 
 
 class CacheRow(TypedDict):
+    """``catalog`` is where a shared one is; how much is in it is not known here."""
+
     dir: str
+    catalog: str | None
     retention_days: float
     retention_source: Literal["config", "default"]
-    size_bytes: int
+    size_bytes: int | None
     oldest_partition_date: str | None
 
 

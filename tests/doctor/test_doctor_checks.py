@@ -26,15 +26,6 @@ def unreachable(_url: str, _timeout_s: float) -> datetime | None:
     raise OSError("no route")
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> HypHome:
-    home = HypHome(tmp_path / "hyp")
-    home.run_dir.mkdir(parents=True, mode=0o700)
-    home.control_dir.mkdir(mode=0o700)
-    home.state_root.chmod(0o700)
-    return home
-
-
 def around(home: HypHome, **changes: Any) -> Surroundings:
     report: dict[str, Any] = {"diagnostics": [], "link": None, "config_layers": None}
     usual: dict[str, Any] = {
@@ -43,6 +34,7 @@ def around(home: HypHome, **changes: Any) -> Surroundings:
         "now": NOW,
         "report": report | changes.pop("report", {}),
         "server_date": lambda _url, _timeout_s: NOW,
+        "ask_catalogue": lambda _lake, _timeout_s: None,
         "free_bytes": lambda _path: 10**12,
         "service_state": lambda: "installed, running",
         "histories": lambda: [("claude", 3, 5_000_000, "")],

@@ -118,6 +118,7 @@ def report(**changes: Any) -> dict[str, Any]:
         "link": link(),
         "client_actions": [],
         "actors": [],
+        "cache": {"catalog": None},
         "forwarding": [],
         "first_sync_hold": None,
     }
@@ -170,6 +171,11 @@ def sent(**more: Any) -> dict[str, Any]:
             "actor_crashed", "logs --event 'actor_*'",
         ),
         ({"forwarding": [sent(failures=2, error="no")]}, "forward_failed", "forward central"),
+        (
+            {"forwarding": [sent()], "cache": {"catalog": "db/lake"}},
+            "rows_elsewhere",
+            "config show --local",
+        ),
         (
             {"forwarding": [sent(set_aside=4)]},
             "rows_set_aside", "logs --event 'central.forward.*'",

@@ -337,6 +337,7 @@ def test_the_cache_is_measured_without_being_opened(machine: Machine) -> None:
     report = machine.report()
     assert report["cache"] == {
         "dir": str(machine.home.lake_dir),
+        "catalog": None,
         "retention_days": 30,
         "retention_source": "config",
         "size_bytes": 20,
