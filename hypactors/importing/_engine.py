@@ -11,7 +11,7 @@ from hypactors.errors import ImportRunError
 from hypactors.forward import describe_until, read_first_sync_hold
 from hypactors.importing._checkpoints import Checkpoints, Taken
 from hypactors.importing._frames import DIGEST, ITEM, Reader
-from hypactors.importing._memory import be_frugal, give_back
+from hypactors.importing._memory import be_frugal
 from hypactors.importing._sources import fingerprint
 from hypactors.importing._workers import read_alone, read_with_workers, worker_count
 from hypactors.lake import cache_id
@@ -264,7 +264,6 @@ class Engine:
                 if rows.nbytes >= COMMIT_BYTES:  # alone it need not be copied
                     self._commit(pending, checkpoints)
                     pending = _Pending()
-                    give_back()
                 pending.batches.append(rows)
                 pending.tasks.append(begin)
                 pending.rows += rows.num_rows

@@ -45,7 +45,8 @@ class Note(msgspec.Struct, frozen=True):
 
     ``ended`` are the files of which this frame has the last rows. ``ignored`` are sessions that
     were left out, as the usage policy says so. ``bytes_read`` is how much of the file under way
-    has been turned into rows, roughly. ``findings`` are those since the frame before.
+    has been turned into rows, roughly. ``findings`` are those since the frame before. ``size`` is
+    what the rows take, in bytes.
     """
 
     ended: tuple[FileEnd, ...]
@@ -53,6 +54,7 @@ class Note(msgspec.Struct, frozen=True):
     bytes_read: int
     findings: Findings
     is_last: bool
+    size: int
 
 
 class Frame(NamedTuple):
@@ -177,18 +179,17 @@ class Reader:
         """Return what has come together, and begin anew."""
         self._bytes_read += self._size
         self._notice_unreadable()
-        frame = Frame(
-            _batch(self._rows, self._items) if self._rows else None,
-            Note(
-                ended=tuple(self._ended),
-                ignored=tuple(self._ignored),
-                bytes_read=0 if is_last else min(self._bytes_read, self._file_bytes),
-                findings=self._findings.take(),
-                is_last=is_last,
-            ),
+        rows = _batch(self._rows, self._items) if self._rows else None
+        note = Note(
+            ended=tuple(self._ended),
+            ignored=tuple(self._ignored),
+            bytes_read=0 if is_last else min(self._bytes_read, self._file_bytes),
+            findings=self._findings.take(),
+            is_last=is_last,
+            size=0 if rows is None else rows.nbytes,
         )
         self._begin()
-        return frame
+        return Frame(rows, note)
 
 
 def _batch(rows: Sequence[Row], items: Sequence[int]) -> pa.RecordBatch:

@@ -21,6 +21,7 @@ import msgspec
 
 from hypactors.errors import ImportRunError
 from hypactors.importing._frames import Frame, Note
+from hypactors.importing._memory import give_back
 from hypactors.importing._reasons import reason_of
 from hypactors.processes import WORKERS_VARIABLE
 
@@ -46,6 +47,8 @@ _GC_THRESHOLD = 100_000
 _END_TIMEOUT_S = 5.0
 _ROWS_FOLLOW, _NO_ROWS = b"rows", b""
 _AHEAD = 3
+_LARGE_BYTES = 16 * 1024 * 1024
+"""Before so much comes in, what is free is given back: it takes a while."""
 _PIPE_BYTES = 1 << 20
 _UNTIL_ROWS = 3
 """The part of the work on a file, one in so many bytes, after which rows begin to come."""
@@ -166,9 +169,9 @@ def _in_turns(
                 heapq.heappush(turns, (reckoned + sum(sizes[slice(*task)]) // _UNTIL_ROWS, number))
             continue
         found = next(streams[number])
-        _, (rows, note) = found
+        note = found[1].note
         is_begun[number] = not note.is_last
-        heapq.heappush(turns, (reckoned + (0 if rows is None else rows.nbytes), number))
+        heapq.heappush(turns, (reckoned + note.size, number))
         yield found
 
 
@@ -261,6 +264,8 @@ class _Worker:
             if isinstance(note, str):
                 raise ImportRunError(note)
             rows = None
+            if note.size >= _LARGE_BYTES:
+                give_back()
             if self._pipe.recv_bytes() == _ROWS_FOLLOW:
                 # To the end of the stream: the next note comes right after it.
                 [rows] = pa.ipc.open_stream(pa.PythonFile(PipeFile(self._pipe.fileno()), "r"))
