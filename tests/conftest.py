@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
+
+# A shell starts what it runs in the background with it ignored, and so would all children be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 settings.register_profile(
     "suite",
