@@ -47,6 +47,8 @@ def request(
             asked = {"v": VERSION, "op": op, "args": dict(args or {})}
             connection.sendall(json.dumps(asked).encode() + b"\n")
             line = read_line(connection, MAX_ANSWER_BYTES)
+    except (FileNotFoundError, ConnectionRefusedError) as error:  # that of a dead one may be left
+        raise ControlError("no daemon runs here; 'hyp daemon --actors' runs one") from error
     except (OSError, ValueError) as error:
         raise ControlError(f"no daemon answers on {home.control_socket}: {error}") from error
     try:

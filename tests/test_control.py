@@ -149,7 +149,7 @@ def test_an_error_of_the_daemon_arrives_with_its_message(
 
 
 def test_no_daemon_is_told_apart_at_once(tmp_path: Path) -> None:
-    with pytest.raises(ControlError, match="no daemon answers"):
+    with pytest.raises(ControlError, match="no daemon runs here"):
         control.request(HypHome(tmp_path), "ping", timeout_s=60)
 
 

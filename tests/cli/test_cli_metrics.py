@@ -88,7 +88,7 @@ def test_without_a_daemon_it_is_down(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert metrics.main([], {"HYP_HOME": str(tmp_path)}) == 4
     captured = capsys.readouterr()
     assert samples(captured.out) == {("hyp_up", ()): 0}
-    assert captured.err.startswith("hyp metrics: no daemon answers")
+    assert captured.err.startswith("hyp metrics: no daemon runs here")
 
 
 @pytest.mark.process
