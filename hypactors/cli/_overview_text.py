@@ -21,8 +21,11 @@ MOST_LINES = 10
 
 MOST_SESSIONS = 5
 
+_NARROWEST_NAME, _WIDEST_NAME = 16, 32
 _NARROWEST_BAR = 8
-_KINDS = ("total", "input", "output", "cache read", "cache write")
+_KINDS = ("total", "input", "output", "reads", "writes")
+_FIGURES_COLUMNS = 53
+"""What the figures of a model take beside its name."""
 
 
 def overview_lines(found: Overview, *, columns: int, blocks: bool, coloured: bool) -> Iterator[str]:
@@ -53,8 +56,8 @@ def overview_lines(found: Overview, *, columns: int, blocks: bool, coloured: boo
             tokens[str(calendar.period_of(each.day))] += each.tokens.total
         yield from charts.bars([(str(day), tokens[str(day)], "") for day in calendar.starts])
         yield ""
-        yield heading("Tokens by model")
-        yield from _models(found)
+        yield heading("Tokens by model (reads and writes are those of the cache)")
+        yield from _models(found, columns)
     if found.tools:
         yield ""
         yield heading("Tools")
@@ -110,9 +113,14 @@ def _end(label: str, limit: int) -> str:
     return "…" + fitted(label[1 - limit :], limit - 1)
 
 
-def _models(found: Overview) -> Iterator[str]:
+def _models(found: Overview, columns: int) -> Iterator[str]:
+    room = min(_WIDEST_NAME, max(_NARROWEST_NAME, columns - _FIGURES_COLUMNS))
     rows = [
-        (fitted(each.model or "unknown", 32), f"{each.responses:,}", *_figures(each.tokens))
+        (
+            fitted(each.model or "unknown", room),
+            f"{each.responses:,}",
+            *_figures(each.tokens),
+        )
         for each in found.models
     ]
     if len(rows) > 1:

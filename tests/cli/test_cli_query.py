@@ -227,12 +227,12 @@ def test_every_type_has_a_json_value(
 def test_json_that_python_cannot_hold_is_no_error(
     capsys: pytest.CaptureFixture[str], environ: dict[str, str]
 ) -> None:
-    sql = "select '[1e400, 1.5]'::json as a, (repeat('[', 100000) || repeat(']', 100000))::json as b"
+    sql = "select '[1e400, 1.5]'::json as a, (repeat('[', 99999) || repeat(']', 99999))::json as b"
     code, out, _ = run(capsys, environ, "sql", sql, "--json")
 
     assert code == 0
     [row] = json.loads(out)
-    assert row == {"a": [None, 1.5], "b": "[" * 100_000 + "]" * 100_000}
+    assert row == {"a": [None, 1.5], "b": "[" * 99_999 + "]" * 99_999}
 
 
 def test_a_plan_is_shown_as_it_is_drawn(

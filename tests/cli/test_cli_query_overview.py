@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from hypactors.cli import query
@@ -15,7 +16,7 @@ from hypactors.cli._overview_text import overview_lines
 from hypactors.dataset import COLUMNS
 from hypactors.lake import Lake
 from hypactors.paths import HypHome
-from hypactors.sql import overview
+from hypactors.sql import Tokens, overview
 from tests.sql.cached import made_up, put, response
 
 if TYPE_CHECKING:
@@ -78,6 +79,20 @@ def test_no_bar_is_wider_than_the_terminal_and_nothing_can_paint_it(
     assert all(line.isprintable() for line in lines)
     assert max(width(line) for line in lines if "█" in line) <= max(columns, 60)
     assert any(line.endswith("█") for line in lines)
+
+
+def test_the_models_fit_into_a_terminal_of_80_columns(home: HypHome) -> None:
+    millions = Tokens(*[123_456_789] * 4)
+    found = overview(Lake.of(home), None)
+    model = msgspec.structs.replace(
+        found.models[0], model="a-model-with-a-name-that-goes-on", responses=99_999, tokens=millions
+    )
+    found = msgspec.structs.replace(found, models=[model, model])
+
+    lines = list(overview_lines(found, columns=80, blocks=True, coloured=False))
+    first = next(line for line in lines if "123 M" in line)
+    assert first.startswith("  a-model-with-a-name-that-")
+    assert max(map(width, lines)) <= 80
 
 
 @pytest.mark.process
