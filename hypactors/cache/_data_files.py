@@ -7,7 +7,6 @@ and a dictionary of values that are all different is built in vain.
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -41,7 +40,7 @@ def write_data_files(table: Table, rows: pa.Table) -> Iterator[DataFile]:
     They belong to the table once a commit names them.
     """
     write_id = uuid4()
-    for number, (key, part) in zip(count(), _partitions(table, rows), strict=False):
+    for number, (key, part) in enumerate(_partitions(table, rows)):
         path = table.location_provider().new_data_location(f"{write_id}-{number}.parquet", key)
         yield _write(table, path, key, part)
 
