@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from hypactors.providers._json import to_json
 
@@ -25,7 +27,7 @@ _RESULTS = frozenset({"tool_result", "web_search_tool_result"})
 _DATA_URL = re.compile(r"data:([^\s,]{0,255}?);base64,[A-Za-z0-9+/=_-]+")
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """The columns of one block. The call ids of results are not resolved to a name yet."""
 
     part_type: str
