@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypactors.errors import ControlError
-from hypactors.files import ensure_private_dir, write_atomic
+from hypactors.files import OPEN_TO_OTHERS, ensure_private_dir, write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -151,7 +151,11 @@ def _connected(home: HypHome, timeout_s: float) -> Iterator[socket.socket]:
 def _published_path(home: HypHome) -> Path:
     path = Path(str(json.loads(home.control_address.read_bytes())["path"]))
     folder = path.parent.lstat()
-    if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != os.geteuid() or folder.st_mode & 0o077:
+    if (
+        not stat.S_ISDIR(folder.st_mode)
+        or folder.st_uid != os.geteuid()
+        or folder.st_mode & OPEN_TO_OTHERS
+    ):
         raise PermissionError(f"{path.parent} is not a private folder of this user")
     return path
 

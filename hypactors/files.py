@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+OPEN_TO_OTHERS = 0o077
+"""The bits of a mode that let anybody but the owner do something."""
+
+
 class Files(Protocol):
     """The calls that change a folder. Tests put in a disk that fails, stops or forgets.
 
@@ -69,7 +73,7 @@ def ensure_private_dir(path: Path) -> None:
     if not path.parent.exists():
         ensure_private_dir(path.parent)
     path.mkdir(exist_ok=True, mode=0o700)
-    if path.stat().st_mode & 0o077:
+    if path.stat().st_mode & OPEN_TO_OTHERS:
         path.chmod(0o700)
 
 

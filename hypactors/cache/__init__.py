@@ -1,7 +1,7 @@
 """The query cache: an Iceberg table of messages, written by imports and read by queries.
 
 Loads pyarrow and pyiceberg: only children and ``hyp query`` / ``hyp backfill`` import it.
-``hypactors.cache.sql`` loads duckdb as well.
+``hypactors.sql`` loads duckdb as well.
 """
 
 from hypactors.cache._catalog import table_id

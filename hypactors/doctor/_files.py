@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hypactors.doctor._finding import Finding
+from hypactors.files import OPEN_TO_OTHERS
 from hypactors.processes import is_free, is_live_daemon
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from hypactors.doctor._finding import Surroundings
 
-_OPEN_BITS = 0o077
 _MOST_NAMED = 3
 
 
@@ -47,7 +47,7 @@ def check_modes(around: Surroundings) -> Iterator[Finding]:
     def close() -> str:
         for path in open_ones:
             mode = stat.S_IMODE(path.lstat().st_mode)
-            path.chmod(mode & ~_OPEN_BITS)
+            path.chmod(mode & ~OPEN_TO_OTHERS)
         return f"closed {len(open_ones)} files and folders to others"
 
     yield Finding(
@@ -64,7 +64,7 @@ def _open_to_others(root: Path) -> Iterator[Path]:
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
                 continue
             # In a folder that nobody else can enter, the modes of the files say nothing.
-            if not found.st_mode & _OPEN_BITS:
+            if not found.st_mode & OPEN_TO_OTHERS:
                 continue
             yield folder
             with os.scandir(folder) as listing:
@@ -75,7 +75,7 @@ def _open_to_others(root: Path) -> Iterator[Path]:
                     folders.append(path)
                 elif entry.is_file(follow_symlinks=False):
                     info = entry.stat(follow_symlinks=False)
-                    if info.st_uid == os.getuid() and info.st_mode & _OPEN_BITS:
+                    if info.st_uid == os.getuid() and info.st_mode & OPEN_TO_OTHERS:
                         yield path
         except OSError:
             continue

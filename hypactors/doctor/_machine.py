@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hypactors.config import machine_lake
 from hypactors.doctor._finding import Finding
 from hypactors.errors import ConfigError, HypError
+from hypactors.files import OPEN_TO_OTHERS
 from hypactors.lake.redaction import secrets_in
 from hypactors.observability import otlp_target
 from hypactors.settings import load_settings
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _SERVER_S = 5.0
 _CATALOGUE_S = 15.0
 """More than for a server: what it is asked with takes a second to load."""
-_OTHERS = 0o077
 _DRIFT = timedelta(minutes=5)
 """More than this, and identities are refused as expired or not valid yet."""
 _FIRST_SANE = datetime(2025, 1, 1, tzinfo=UTC)
@@ -121,7 +121,7 @@ def check_catalogue(around: Surroundings) -> Iterator[Finding]:
     else:
         yield Finding("catalogue", "ok", f"{lake} answers")
     path = around.home.local_config(around.environ)
-    if secrets_in(lake.properties) and path.stat().st_mode & _OTHERS:
+    if secrets_in(lake.properties) and path.stat().st_mode & OPEN_TO_OTHERS:
         message = f"{path} holds a secret of the catalogue, and others can read it"
         yield Finding("catalogue", "warn", message, f"chmod 600 {shlex.quote(str(path))}")
 

@@ -261,13 +261,13 @@ class Engine:
             for session in note.ignored:
                 self._log("session_ignored", session_id=session)
             if rows is not None:
-                if rows.nbytes >= COMMIT_BYTES:  # alone it need not be copied
+                if note.size >= COMMIT_BYTES:  # alone it need not be copied
                     self._commit(pending, checkpoints)
                     pending = _Pending()
                 pending.batches.append(rows)
                 pending.tasks.append(begin)
                 pending.rows += rows.num_rows
-                pending.size += rows.nbytes
+                pending.size += note.size
             for end in note.ended:
                 self.imported.items_seen += end.sessions
                 pending.files += 1

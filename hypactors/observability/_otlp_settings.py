@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hypactors.central import IdentityError, read_identity, url_fault
 from hypactors.errors import ConfigError
+from hypactors.files import OPEN_TO_OTHERS
 
 if TYPE_CHECKING:
     from hypactors.paths import HypHome
@@ -62,7 +63,7 @@ def read_headers(path: Path) -> dict[str, str]:
             raw = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigError(f"otlp.headers_file {path} cannot be read ({error.strerror})") from error
-    if mode & 0o077:
+    if mode & OPEN_TO_OTHERS:
         raise ConfigError(f"otlp.headers_file {path} can be read by others: chmod 600 it")
     if len(raw) > _LARGEST_FILE:
         raise ConfigError(f"otlp.headers_file {path} is too large for headers")

@@ -13,8 +13,8 @@ _MASK = (1 << 64) - 1
 class SeenIds:
     """A set of text that keeps 64 bits of each: a session may have a million messages.
 
-    Beyond a few thousand they lie in one array, probed from the place that the bits name; a set of
-    Python's takes five times as much.
+    Beyond what a set may hold they lie in one array, probed from the place that the bits name; a
+    set of Python's takes five times as much.
     """
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ def rows(*names: str) -> list[Row]:
         client_name="claude",
         source_path="/",
         native_id="s",
-        cwd="/work/project",
+        cwd="/home/sam/project",
         messages=[Message(role="user", content=name, message_id=name) for name in names],
     )
     return list(expand(exchange, now_ms=0))
@@ -212,7 +212,7 @@ def test_a_list_that_cannot_be_read_lets_nothing_go(sender: Sender) -> None:
     sender.home.local_only_file.write_text("{")
     assert "local-only.json" in sender.forward(1)["error"]
     assert sender.server.requests == []
-    sender.home.local_only_file.write_text('{"version": 1, "dirs": ["/work"]}')
+    sender.home.local_only_file.write_text('{"version": 1, "dirs": ["/home/sam"]}')
     told = sender.forward(0)
     assert (told["rows"], told["withheld"]) == (0, 3)
     assert sender.server.requests == []
@@ -227,7 +227,7 @@ def test_sync_shows_before_it_sends(sender: Sender) -> None:
     for text in (
         "3 rows",
         "claude",
-        "/work/project",
+        "/home/sam/project",
         "held until",
         "say --yes",
         "nothing was sent",

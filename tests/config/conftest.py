@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hypactors.paths import HypHome
+from tests.faults.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,15 @@ def home(tmp_path: Path) -> HypHome:
     home = HypHome(tmp_path / "home with späce")
     home.control_dir.mkdir(parents=True)
     return home
+
+
+@pytest.fixture
+def machine(home: HypHome) -> Machine:
+    """Return a machine that has joined and booted."""
+    machine = Machine(home)
+    machine.join()
+    machine.boot()
+    return machine
 
 
 @pytest.fixture

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def machine(home: HypHome) -> Machine:
-    """Return a machine that has joined and booted."""
-    machine = Machine(home)
-    machine.join()
-    machine.boot()
-    return machine
-
-
 def test_the_first_apply_keeps_the_seed_as_its_way_back(machine: Machine) -> None:
     """config-control 13."""
     seed = machine.home.seed_file.read_bytes()

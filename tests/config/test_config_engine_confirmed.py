@@ -10,19 +10,9 @@ import pytest
 from hypactors.clock import iso_ms
 from hypactors.config import confirmed_at
 from tests.faults.disk import FaultyDisk, restore, snapshot
-from tests.faults.machine import Machine
 
 if TYPE_CHECKING:
-    from hypactors.paths import HypHome
-
-
-@pytest.fixture
-def machine(home: HypHome) -> Machine:
-    """Return a machine that has joined and booted."""
-    machine = Machine(home)
-    machine.join()
-    machine.boot()
-    return machine
+    from tests.faults.machine import Machine
 
 
 def test_the_time_is_noted_when_a_trial_is_won(machine: Machine) -> None:

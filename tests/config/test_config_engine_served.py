@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypactors.config import ConfigDocument, ShapeError
-    from hypactors.paths import HypHome
-
-
-@pytest.fixture
-def machine(home: HypHome) -> Machine:
-    """Return a machine that has joined and booted."""
-    machine = Machine(home)
-    machine.join()
-    machine.boot()
-    return machine
 
 
 class Checks:
